@@ -22,13 +22,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from analyzer.checks import impact
+from analyzer.checks import alike, impact
 from analyzer.checks.grouping import grouped
 from analyzer.checks.kinds import KINDS, SubjectKind
 from analyzer.checks.node import place, unique_label
 from analyzer.checks.threshold import Threshold
 from analyzer.findings import Finding, Quantity, Severity
-from analyzer.plans import PlanNode
+from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import readings_kept
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
@@ -301,6 +301,8 @@ def find(
             for check in checks_of_thing:
                 run.one(check, thing)
     run.outcome.findings = _best_explained(run.outcome.findings, chosen)
+    if isinstance(container, Plan):
+        run.outcome.findings = alike.as_one(run.outcome.findings)
     return run.outcome
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from analyzer.plans.cut_short import Comparable, comparable, readers
 from analyzer.plans.node import Plan, PlanNode
+from analyzer.plans.parallel import is_shared
 from analyzer.plans.payers import GATHERS, is_cte, is_lazy, payers_of, without_subqueries_ms
 
 WRONG_FACTOR = 10.0  # below it plans seldom change: the factor that explain.depesz.com and PEV2 mark
@@ -139,21 +140,10 @@ def _processes_ratio(node: PlanNode, gather: PlanNode) -> float:
     """Below 1 where fewer processes than planned shared a partial node's rows: each got more, and nobody erred."""
     planned = gather.count("Workers Planned")
     processes = (node.loops or 0) / (gather.loops or 1)
-    if not planned or processes >= planned or not _is_partial(node):
+    if not planned or processes >= planned or not is_shared(node):
         return 1.0
     leader = max(0.0, 1.0 - 0.3 * planned)  # get_parallel_divisor(): the leader has its workers' rows to read
     return processes / (planned + leader)
-
-
-def _is_partial(node: PlanNode) -> bool:
-    """Whether the processes share out the rows: something parallel-aware drives it."""
-    current: PlanNode | None = node
-    while current is not None:
-        if current.is_parallel_aware:
-            return True
-        below = [c for c in current.children if c.parent_relationship in ("Outer", "Member", "Subquery")]
-        current = next((c for c in below if c.is_parallel_aware), below[0] if below else None)
-    return False
 
 
 def misestimates(

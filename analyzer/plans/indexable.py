@@ -103,9 +103,11 @@ def wrapped_side(comparison: Comparison) -> str:
     text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
     names = [str(column.name) for column in comparison.columns]
     alias = comparison.columns[0].alias if comparison.columns else None
+    before = re.compile(rf'(?<![\w".])"?{re.escape(alias)}"?\.') if alias else None
     sides = [side for side in _sides(text, comparison.operator) if any(name in side for name in names)]
-    side = sides[0] if len(sides) == 1 else text
-    return re.sub(rf'(?<![\w".])"?{re.escape(alias)}"?\.', "", side) if alias else side
+    own = [side for side in sides if before is not None and before.search(side)] or sides
+    side = own[0] if len(own) == 1 else text
+    return before.sub("", side) if before is not None else side
 
 
 def _sides(text: str, operator: str) -> tuple[str, ...]:

@@ -27,6 +27,23 @@ def work_ms(gather: PlanNode) -> float | None:
     )
 
 
+def is_shared(node: PlanNode) -> bool:
+    """Whether the processes share out the rows: something parallel-aware drives it."""
+    current: PlanNode | None = node
+    while current is not None:
+        if current.is_parallel_aware:
+            return True
+        below = [c for c in current.children if c.parent_relationship in ("Outer", "Member", "Subquery")]
+        current = next((c for c in below if c.is_parallel_aware), below[0] if below else None)
+    return False
+
+
+def runs_of(node: PlanNode) -> float:
+    """How often it ran: processes that share out its rows have one run together, others have each their own."""
+    loops = float(node.loops or 0)
+    return max(1.0, loops / node.processes) if is_shared(node) else loops
+
+
 def process_times_ms(node: PlanNode) -> tuple[float, list[float]] | None:
     """The leader's time in a node below a Gather, and each worker's; None without VERBOSE or without times."""
     if not node.workers or node.actual_total_time_ms is None or not node.loops:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from analyzer.plans.exclusive import MOST_ERROR_RATIO
 from analyzer.plans.labels import GENERATED_SUFFIX
 from analyzer.plans.node import Plan, PlanNode
+from analyzer.plans.parallel import runs_of
 from analyzer.schema.facts import SchemaFacts, TableFacts
 
 
@@ -41,7 +42,7 @@ def scanned(node: PlanNode, *, join_runs: float) -> Scanned | None:
     removed, removed_bounds = node.total_rows_removed_by_filter, node.total_rows_removed_by_filter_bounds
     if not node.loops or rows is None or removed is None or bounds is None or removed_bounds is None:
         return None
-    runs = max(1.0, node.loops / node.processes)
+    runs = runs_of(node)
     join = _join_that_filters(node) if runs >= join_runs else None
     discarded, least_discarded, condition = 0.0, 0.0, node.filter
     if join is not None:

@@ -1,7 +1,7 @@
 """Real plans of ordinary statements: of well-tuned tables, and of the same without indexes and with old statistics.
 
-Three databases: pgbench's tables and scripts, TPC-H (``bench/tpch``), and a shop's star of one fact table and five
-dimensions, asked as TPC-DS asks.
+Four databases: pgbench's tables and scripts, TPC-H (``bench/tpch``), TPC-DS (``bench/tpcds``), and a shop's star of one
+fact table and five dimensions, asked for few rows and for reports.
 """
 
 import random
@@ -16,7 +16,7 @@ from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.schema.facts import SchemaFacts
-from bench import tpch
+from bench import tpcds, tpch
 from bench.corpus import statements, tables
 
 SETTINGS: dict[str, str | int] = {
@@ -29,7 +29,8 @@ SETTINGS: dict[str, str | int] = {
     "max_wal_size": "4GB",
 }
 TPCH_SCALE = 0.05
-LONGEST_MS = 20_000  # a plan that takes longer is left out; so few tables make none that is not told by then
+TPCDS_SCALE = 0.1
+LONGEST_MS = 30_000  # a plan that takes longer is left out; so few tables make none that is not told by then
 OLD_SHARE = 0.02  # of the rows, when the statistics of the untuned tables were made
 
 
@@ -45,7 +46,7 @@ class CorpusPlan:
 
 def plans(server: PostgresCluster, place: Path, *, tuned: bool) -> Iterator[CorpusPlan]:
     """``place``: for files while tables are filled."""
-    for name, asked in statements.DATABASES.items():
+    for name, asked in statements.databases().items():
         database = f"{name}_{'tuned' if tuned else 'slow'}"
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute(f"create database {database}")
@@ -69,9 +70,15 @@ def plans(server: PostgresCluster, place: Path, *, tuned: bool) -> Iterator[Corp
 def _fill(connection: psycopg.Connection[Any], name: str, place: Path, *, tuned: bool) -> None:
     if name == "tpch":
         tpch.load(connection, TPCH_SCALE, place)
+    elif name == "tpcds":
+        tpcds.load(connection, TPCDS_SCALE, place)
     else:
         for sql in tables.FILLED[name]:
             connection.execute(sql)
+    if name == "tpcds":
+        for sql in tpcds.foreign_keys(connection) if tuned else ():
+            connection.execute(sql)
+        connection.execute("analyze")
     if tuned:
         for sql in tables.INDEXES[name]:
             connection.execute(sql)

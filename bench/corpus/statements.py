@@ -3,6 +3,7 @@
 import random
 import re
 
+from bench import tpcds
 from bench.tpch import queries
 
 VALUE = re.compile(r"\{([a-z_]+)(\d?)\}")
@@ -98,7 +99,12 @@ STAR: Asked = (
     ("insert into refund select ticket, item_id, day_id, paid, 'late' from sale where ticket = {ticket} on conflict do"
      " nothing", 3),
 )  # fmt: skip
-DATABASES = {"pgbench": PGBENCH, "tpch": TPCH, "star": STAR}
+
+
+def databases() -> dict[str, Asked]:
+    """What each is asked; without TPC-DS where DuckDB is not there."""
+    reports = {"tpcds": tuple((sql, 1) for sql in tpcds.queries().values())} if tpcds.is_there() else {}
+    return {"pgbench": PGBENCH, "tpch": TPCH, "star": STAR, **reports}
 
 
 def with_values(sql: str, chance: random.Random) -> str:

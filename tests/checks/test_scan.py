@@ -207,6 +207,7 @@ def test_comparison_of_two_tables_is_seen_from_the_scanned_one(
         ),
         ("('2024-01-01'::date < date(c.made))", "date(made)"),
         ("((c.data ->> 'a = b'::text) = 'x'::text)", "(data ->> '?'::text)"),
+        ("(lower(c.name) = o.name)", "lower(name)"),
     ],
 )
 def test_side_that_an_index_would_have_to_be_on(condition: str, side: str) -> None:

@@ -16,6 +16,7 @@ from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
 from analyzer.checks.scan import is_system_table, share_ms, table_facts, table_sql
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
+from analyzer.plans.parallel import runs_of
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.page_layout import PAGE_BYTES, PAGE_HEADER_BYTES
 from analyzer.schema.quoting import quote_literal
@@ -42,7 +43,7 @@ def bloated_table(node: PlanNode, context: Context) -> Iterator[Finding]:
     touched, rows = node.touched_blocks, node.total_rows_scanned_bounds
     if not node.loops or touched is None or rows is None or is_system_table(node):
         return
-    runs = max(1.0, node.loops / node.processes)
+    runs = runs_of(node)
     pages, most_rows = touched / runs, rows[1] / runs
     if pages < check["pages"]:
         return

@@ -10,12 +10,19 @@ grouped join would read much more than these rows need. The time is that of all 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.new_index import NewKey, compared_keys, new_index
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.checks.own_functions import BUILT_IN, CHEAP, calls_of
+from analyzer.checks.plan.cast_on_column import cast_on_column
+from analyzer.checks.plan.function_on_column import function_on_column
+from analyzer.checks.plan.index_scan_discards_rows import index_scan_discards_rows
+from analyzer.checks.plan.leading_wildcard import leading_wildcard
+from analyzer.checks.plan.or_across_columns import or_across_columns
+from analyzer.checks.plan.seq_scan_discards_rows import seq_scan_discards_rows
 from analyzer.checks.rewrites import otherwise
 from analyzer.checks.scan import filter_condition, index_condition, index_that_begins_with, table_of
 from analyzer.findings import Finding, Fix, Severity
@@ -28,6 +35,8 @@ from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
 MOST_TOLD = 3  # scans with a sentence and an index each; judgement
+# each knows what serves a kind of conditions, the one that knows best first
+OF_CONDITIONS = (leading_wildcard, function_on_column, cast_on_column, seq_scan_discards_rows)
 
 check = Check(
     __name__,
@@ -80,12 +89,16 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Wasteful:
-    """A scan whose runs look at many rows to keep few; ``keys``: of an index for these, () where none is certain."""
+    """A scan whose runs look at many rows to keep few; ``keys``: of an index for these, () where none is certain.
+
+    ``told``: what the check of such conditions says of the scan by itself.
+    """
 
     scan: PlanNode
     rows: Scanned
     keys: tuple[NewKey, ...]
     scans: tuple[PlanNode, ...]  # it, and those that the same words are of: of other partitions
+    told: Finding | None = None
 
     @property
     def condition(self) -> str:
@@ -94,16 +107,24 @@ class _Wasteful:
 
 
 def _wasteful(scan: PlanNode, context: Context) -> _Wasteful | None:
-    """None also where a better index is there, or where nobody can say what one would have to be for an index scan."""
+    """None also where a better index is there, or where nobody can say what one would have to be."""
     read = scanned(scan, join_runs=float("inf")) if scan.filter is not None else None
     if read is None or not read.keeps_few(check["rows"] * read.runs, check["kept_ratio"]):
         return None
     keys = compared_keys(index_condition(scan), filter_condition(scan))
     if not keys:
         may_serve = scan.node_type == "Seq Scan" and _may_be_served(scan)
-        return _Wasteful(scan, read, (), (scan,)) if may_serve else None
+        told = None if may_serve else _told_by_itself(scan, context)
+        return _Wasteful(scan, read, (), (scan,), told) if may_serve or told is not None else None
     has_one = index_that_begins_with(scan, [quote_identifier(key.name) for key in keys], context.facts)
     return None if has_one is not None else _Wasteful(scan, read, keys, (scan,))
+
+
+def _told_by_itself(scan: PlanNode, context: Context) -> Finding | None:
+    either = or_across_columns(scan.plan, context) if scan.plan is not None else ()
+    of_arms = (finding for finding in either if place(scan) in (finding.place, *finding.also_at))
+    judging = OF_CONDITIONS if scan.node_type == "Seq Scan" else (index_scan_discards_rows,)
+    return next(chain(of_arms, *(judged(scan, context) for judged in judging)), None)
 
 
 def _may_be_served(scan: PlanNode) -> bool:
@@ -131,6 +152,9 @@ def _by_index(wasteful: Sequence[_Wasteful]) -> str:
 
 
 def _what_serves(each: _Wasteful) -> str:
+    rows = f"Its runs look at {each.rows.read:,.0f} rows of {each.scan.relation_name} to keep {each.rows.kept:,.0f}"
+    if each.told is not None:
+        return f"{rows}, by {each.condition}. {each.told.hint} "
     called = sorted(condition.functions - CHEAP - BUILT_IN) if (condition := filter_condition(each.scan)) else []
     calls = f", calling {calls_of(called)}" if called else ""
     index = (
@@ -138,29 +162,38 @@ def _what_serves(each: _Wasteful) -> str:
         if each.keys
         else f"see whether an index can serve {each.condition}"
     )
-    return (
-        f"Its runs look at {each.rows.read:,.0f} rows of {each.scan.relation_name} to keep"
-        f" {each.rows.kept:,.0f}{calls}: {index}. "
-    )
+    return f"{rows}{calls}: {index}. "
 
 
 def _indexes(wasteful: Sequence[_Wasteful], context: Context) -> tuple[Fix, ...]:
-    return tuple(dict.fromkeys(fix for each in wasteful for fix in new_index(each.scan, each.keys, context)))
+    made = (each.told.fixes if each.told is not None else new_index(each.scan, each.keys, context) for each in wasteful)
+    return tuple(dict.fromkeys(fix for fixes in made for fix in fixes))
 
 
 def _hint(top: PlanNode) -> str:
+    reads_whole = any(below.node_type == "Seq Scan" for below in top.walk())  # else its index is there, or none can be
     if top.node_type == "Aggregate":
+        few = " With few outer rows, an index on the correlated columns." if reads_whole else ""
         return (
             "Join once instead: LEFT JOIN (SELECT key, aggregate ... GROUP BY key) on the key, with"
-            " coalesce(count, 0) for a count; EXISTS where only count(*) > 0 is asked. With few outer rows, an"
-            " index on the correlated columns."
+            f" coalesce(count, 0) for a count; EXISTS where only count(*) > 0 is asked.{few}"
         )
     if top.node_type == "Limit":
         return (
             "Give it an index on the correlated columns followed by its ORDER BY; LATERAL lets one such subquery"
             " bring all the columns that several bring one by one."
         )
-    return (
-        "Join the table instead (LEFT JOIN keeps rows without a match), or give the subquery an index on the correlated"
-        " columns."
-    )
+    index = ", or give the subquery an index on the correlated columns" if reads_whole else ""
+    if _is_exists(top):
+        return (
+            "EXISTS is made a join only where AND alone is around it. Of several in an OR, column IN (SELECT ... UNION"
+            f" ALL SELECT ...) says the same, and is hashed once{index}."
+        )
+    return f"Join the table instead (LEFT JOIN keeps rows without a match){index}."
+
+
+def _is_exists(top: PlanNode) -> bool:
+    """Whether the condition above asks for it so, in an OR; up to 17 that is printed only with its alternative."""
+    texts = top.parent.conditions.values() if top.parent is not None else ()
+    asked = (f"EXISTS({top.subplan_name})", f"(alternatives: {top.subplan_name} ")
+    return any(" OR " in text and "NOT " not in text and each in text for text in texts for each in asked)

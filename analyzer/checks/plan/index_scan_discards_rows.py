@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.new_index import compared_keys, new_index
-from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence
+from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.checks.scan import (
     binds,
     bitmap_index_scans,
@@ -31,6 +31,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Condition
 from analyzer.plans.indexable import BTREE, PATTERNS, can_use_some_index, expressions, indexable
+from analyzer.plans.parallel import runs_of
 from analyzer.words.lists import and_list
 
 check = Check(
@@ -42,6 +43,7 @@ check = Check(
     rows_removed=Threshold(500, "rows", "judgement: fewer are fetched and looked at in under a millisecond"),
     kept_ratio=Threshold(0.10, "kept / looked at", "judgement: above it the index is selective enough"),
     removed_per_run=Threshold(50, "rows", "judgement: fewer cost less than the descent of the index before them"),
+    time_ratio=Threshold(0.02, "time / execution time", "judgement: less is not worth an index"),
 )
 
 
@@ -53,7 +55,7 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     if group is None:
         return
     least, thrown, most_kept = rows_removed(group.nodes)
-    runs = sum(max(1.0, (n.loops or 0) / n.processes) for n in group.nodes)  # processes share one
+    runs = sum(max(1.0, runs_of(n)) for n in group.nodes)
     if least < check["rows_removed"] or least / runs < check["removed_per_run"]:
         return
     if most_kept > (least + most_kept) * check["kept_ratio"]:
@@ -69,6 +71,9 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     recheck = sum(n.total_rows_removed_by_index_recheck or 0.0 for n in group.nodes)
     parts = [part for n in group.nodes if n.node_type == "Bitmap Heap Scan" for part in bitmap_parts(n)]
     time_ms = share_ms(own_time_ms(*group.nodes, *parts), thrown, thrown + rows + recheck)
+    ratio = time_ratio(time_ms, node)
+    if ratio is not None and ratio < check["time_ratio"]:
+        return
     over = f" in {runs:,.0f} runs" if runs > len(group.nodes) else ""
     condition = index_condition(node)
     bounds = condition if binds(condition) else None

@@ -4,7 +4,8 @@ What stands in ``Join Filter`` cannot be looked up: each pair is made, then chec
 merged or looked up in an index (equality of columns with the same type) never make the pairs. To verify, look at the
 filter: a range (BETWEEN), an inequality, a cast or function on one side, an OR. To fix it, add an equality to the
 condition where there is one (the day of a time range); for ranges, a GiST index on a range type and ``@>``; the same
-type on both sides. Leave it alone where the tables stay small. The time is the join's own (and of what keeps the inner
+type on both sides; of a WITH query, which has no statistics, a temporary table that is analysed. Leave it alone where
+the tables stay small. The time is the join's own (and of what keeps the inner
 side's rows), in proportion to the pairs dropped.
 """
 
@@ -19,6 +20,8 @@ from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Condition, read_condition
 
 RANGES = frozenset(("<", "<=", ">", ">=", "<@", "@>", "&&"))
+KEPT = ("Materialize", "CTE Scan", "Function Scan")  # their rows are made once, and gone through in each run
+FEWER = 10  # times; judgement: as far off, another join was right
 # varchar has no operators of its own: the planner compares it as text, which keeps it from nothing
 AS_TEXT = re.compile(r"\(((?:\w+\.)?\w+)\)::text")
 
@@ -63,7 +66,7 @@ def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
         message=(
             f"{join.label} made {rows + left:,.0f} pairs of rows and dropped {rows:,.0f} of them by {shown(filter_)}."
         ),
-        hint=_hint(join, condition),
+        hint=_hint(join, condition, again),
         evidence={**rounded(pairs_removed=rows, rows_kept=left), **time_evidence(time_ms, join)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
@@ -74,9 +77,9 @@ def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
 
 def _is_read_again(inner: PlanNode) -> bool:
     """Whether all its rows are made once more for each row of the other side, to be compared with it."""
-    return inner.node_type == "Materialize" or (
-        inner.node_type == "Seq Scan" and inner.filter is None and (inner.loops or 0) > 1
-    )
+    if inner.node_type in KEPT:
+        return True
+    return inner.node_type == "Seq Scan" and inner.filter is None and (inner.loops or 0) > 1
 
 
 def _is_look_up(condition: Condition | None) -> bool:
@@ -85,8 +88,25 @@ def _is_look_up(condition: Condition | None) -> bool:
     return any(c.operator == "=" and c.column is not None and c.other == "column" for c in comparisons)
 
 
-def _hint(join: PlanNode, condition: Condition | None) -> str:
+def _of_unknown_rows(again: PlanNode | None) -> str | None:
+    """A WITH query has no statistics: the planner assumes a fixed share of its rows for each condition."""
+    if again is None or again.node_type != "CTE Scan" or again.plan_rows is None or not again.actual_rows:
+        return None
+    name, planned, came = again.raw.get("CTE Name") or "query", max(1.0, again.plan_rows), again.actual_rows
+    if planned * FEWER > came:
+        return None
+    read = came + (again.rows_removed_by_filter or 0.0)
+    return (
+        f"The planner has no statistics of WITH {name}: it expected {planned:,.0f} of its rows where {came:,.0f} came,"
+        f" so all {read:,.0f} are gone through {again.loops or 0:,} times. Write {name} into a temporary table and"
+        " ANALYZE that: its rows are then known, and can be hashed."
+    )
+
+
+def _hint(join: PlanNode, condition: Condition | None, again: PlanNode | None) -> str:
     comparisons = condition.comparisons if condition is not None else ()
+    if (unknown := _of_unknown_rows(again)) is not None and any(c.operator == "=" for c in comparisons):
+        return unknown
     if _is_look_up(condition) and join.node_type == "Nested Loop":
         return (
             "The equality in it could be hashed or looked up in an index on one of its columns: the planner expected"
@@ -97,6 +117,12 @@ def _hint(join: PlanNode, condition: Condition | None) -> str:
         return (
             "Make the two sides of the equality comparable as they are: the same type, no function or cast around a"
             " column of both sides at once. PostgreSQL can then hash it or look it up in an index."
+        )
+    if join.node_type != "Nested Loop" and any(c.operator == "OR" for c in comparisons):
+        return (
+            "The sides are joined by an equality already; what drops the pairs is an OR that asks for columns of both."
+            " A query for each arm, joined by UNION with both sides' keys in the output, lets an arm that asks for"
+            " one side alone be served there."
         )
     if any(c.operator in RANGES for c in comparisons):
         return (

@@ -17,6 +17,7 @@ from analyzer.checks.scan import bitmap_index_scans, is_brin, share_ms, table_of
 from analyzer.checks.work_mem import MORE, as_sentence, work_mem_advice
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
+from analyzer.plans.parallel import runs_of
 
 check = Check(
     __name__,
@@ -41,7 +42,7 @@ def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
         return
     looked_at = node.total_rows_scanned or removed
     time_ms = share_ms(own_time_ms(node), removed, looked_at)
-    runs = max(1.0, node.loops / node.processes)
+    runs = runs_of(node)
     counts_all = node.processes <= 1 or any("Exact Heap Blocks" in worker for worker in node.workers)
     # up to 17 the leader's heap blocks are all that is printed; of all processes where blocks were counted
     printed = blocks.lossy + blocks.exact

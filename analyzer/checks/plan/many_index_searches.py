@@ -20,12 +20,14 @@ from analyzer.checks.scan import index_condition, index_facts, share_ms, table_n
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.indexable import indexable
+from analyzer.plans.parallel import runs_of
 
 check = Check(
     __name__,
     code="PL010",
     title="Index searched again and again in one scan",
     severity=Severity.WARNING,
+    gives_way_to=("PL003",),  # its index has more of the columns
     searches=Threshold(50, "searches / run", "judgement: fewer take less than 0.1 ms"),
     descent=Threshold(2, "blocks / search", "judgement: the root is touched by all of them, two blocks are the least"),
     searches_per_row=Threshold(2, "searches / row", "judgement: of a list; below it most values are found"),
@@ -37,7 +39,7 @@ def many_index_searches(node: PlanNode, context: Context) -> Iterator[Finding]:
     searches, rows = node.count("Index Searches"), node.total_actual_rows_bounds
     if not searches or not node.loops or rows is None or searches < node.loops * check["searches"]:
         return
-    runs = max(1.0, node.loops / node.processes)  # processes share one
+    runs = runs_of(node)
     condition = index_condition(node)
     if condition is None:
         return

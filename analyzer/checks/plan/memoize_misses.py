@@ -17,6 +17,7 @@ from analyzer.checks.scan import table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
+from analyzer.schema.quoting import quote_identifier
 
 check = Check(
     __name__,
@@ -41,13 +42,20 @@ def memoize_misses(node: PlanNode) -> Iterator[Finding]:
     table = table_sql(source[0]) if source is not None else None
     fixes = (Fix("Statistics of the table the keys come from", "sql", f"ANALYZE {table};"),) if table else ()
     of = f" of {table}" if table else ""
+    hint = (
+        f"The planner takes {keys} for fewer different values than there are: ANALYZE the table{of}, or set the"
+        " column's n_distinct (ALTER TABLE ... ALTER COLUMN ... SET (n_distinct = ...))."
+    )
+    if (several := _statistics_of_several(node)) is not None:
+        fixes = (Fix("Statistics of the columns together", "sql", several),)
+        hint = (
+            "The planner takes several columns together for a tenth of the table's rows at most, or for as many values"
+            " as one of them has, unless CREATE STATISTICS (ndistinct) on them tells it how many they have."
+        )
     yield check.finding(
         subject=node.label,
         message=f"Memoize on {keys} was asked {hits + misses:,} times and found {hits:,} of the keys.",
-        hint=(
-            f"The planner takes {keys} for fewer different values than there are: ANALYZE the table{of}, or set the"
-            " column's n_distinct (ALTER TABLE ... ALTER COLUMN ... SET (n_distinct = ...))."
-        ),
+        hint=hint,
         evidence={"cache_hits": hits, "cache_misses": misses, **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         fixes=fixes,
@@ -58,12 +66,26 @@ def memoize_misses(node: PlanNode) -> Iterator[Finding]:
 
 def key_source(node: PlanNode) -> tuple[PlanNode, str] | None:
     """The scan that the one cached key comes from, and its column; None where the plan does not tell."""
-    keys = node.expression("Cache Key")
-    condition = read_condition(keys) if keys else None
-    if condition is None or len(condition.columns) != 1 or node.parent is None:
+    source = _sources(node)
+    return (source[0], source[1][0]) if source is not None and len(source[1]) == 1 else None
+
+
+def _sources(node: PlanNode) -> tuple[PlanNode, tuple[str, ...]] | None:
+    """The one scan that all cached keys come from, and their columns."""
+    read = [read_condition(key) for key in (node.expression("Cache Key") or "").split(", ")]
+    columns = [column for condition in read if condition is not None for column in condition.columns]
+    outer = side(node.parent, "Outer") if node.parent is not None else None
+    if outer is None or len(columns) != len(read) or len({column.alias for column in columns}) != 1:
         return None
-    column, outer = condition.columns[0], side(node.parent, "Outer")
-    if outer is None:
+    scans = [scan for scan in tables_below(outer) if columns[0].alias in (scan.alias, None)]
+    return (scans[0], tuple(column.name for column in columns)) if len(scans) == 1 else None
+
+
+def _statistics_of_several(node: PlanNode) -> str | None:
+    source = _sources(node)
+    if source is None or len(source[1]) == 1:
         return None
-    scans = [scan for scan in tables_below(outer) if column.alias in (scan.alias, None)]
-    return (scans[0], column.name) if len(scans) == 1 else None
+    scan, columns = source
+    table, names = table_sql(scan), ", ".join(map(quote_identifier, columns))
+    name = quote_identifier(f"st_{scan.relation_name}_{'_'.join(columns)}"[:63])
+    return f"CREATE STATISTICS {name} (ndistinct) ON {names} FROM {table}; ANALYZE {table};"

@@ -11,14 +11,23 @@ information. What the suffering nodes took is counted of the run's time, as an u
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
-from analyzer.checks.misestimated import cost_ms, misestimate_evidence, misestimates_of, rows_in_words, suffered_ms
-from analyzer.checks.node import run_time_ms, shown, time_ratio
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.joins import side
+from analyzer.checks.misestimated import (
+    cost_ms,
+    mending,
+    misestimate_evidence,
+    misestimates_of,
+    other_join_ms,
+    rows_in_words,
+    suffered_ms,
+)
+from analyzer.checks.node import run_time_ms, time_ratio
 from analyzer.checks.scan import table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
-from analyzer.plans.conditions import Condition, read_condition
 from analyzer.plans.estimates import Misestimate, Sufferer
+from analyzer.schema.facts import SchemaFacts
 from analyzer.words.durations import time_words
 from analyzer.words.lists import and_list
 
@@ -29,6 +38,7 @@ check = Check(
     code="PL070",
     title="Far more or fewer rows than planned",
     severity=Severity.WARNING,
+    reads_figures=True,
     gives_way_to=("PL019", "PL030", "PL053", "PL071", "PL072", "PL075"),  # they know why, or what it led to
     factor=Threshold(10, "actual / planned rows, or the other way", "judgement: below it plans seldom change"),
     gross_factor=Threshold(
@@ -37,18 +47,23 @@ check = Check(
     gross_rows=Threshold(1_000, "rows", "judgement: of fewer no plan is wrong by much"),
     cost=Threshold(0.25, "suffering nodes' time / execution time", "judgement: else the other plan gains little"),
     inner_runs=Threshold(1_000, "runs", "judgement: fewer look-ups are no reason for another join"),
+    other_join=Threshold(3, "runs' time / reading the table once", "judgement: below it the other join gains little"),
     inner_run=Threshold(0.02, "ms / run", "measured: a look-up in a cached index takes 0.001 to 0.01 ms"),
 )
 
 
 @check.on(Plan)
-def misestimate(plan: Plan) -> Iterator[Finding]:
-    wrongs = [(wrong, _sufferers(wrong)) for wrong in misestimates_of(plan) if wrong.factor >= check["factor"]]
+def misestimate(plan: Plan, context: Context) -> Iterator[Finding]:
+    wrongs = [
+        (wrong, _sufferers(wrong, context.facts)) for wrong in misestimates_of(plan) if wrong.factor >= check["factor"]
+    ]
     wrongs.sort(key=lambda w: (cost_ms(w[1]) or 0.0, w[0].factor), reverse=True)
     told: set[PlanNode] = set()  # sufferers: two errors can lead to the same one, which is told of once
     tables: set[str | None] = set()
     for wrong, all_sufferers in wrongs:
         sufferers = [s for s in all_sufferers if s.node not in told]
+        if sufferers and all(s.kind == "sort_on_disk" for s in sufferers):
+            continue  # it would be sorted on disk all the same, and that has checks of its own
         node = wrong.table_node
         time_ms = cost_ms(sufferers)
         ratio = time_ratio(time_ms, node)
@@ -64,7 +79,7 @@ def misestimate(plan: Plan) -> Iterator[Finding]:
             node=node,
             subject=node.label,
             message=f"{node.label} {rows_in_words(wrong)}: {suffering}.",
-            hint=_hint(wrong, node),
+            hint=mending(wrong),
             evidence=misestimate_evidence(wrong, time_ms),
             level=EvidenceLevel.EXECUTED,
             severity=Severity.WARNING if sufferers else Severity.INFO,
@@ -76,8 +91,8 @@ def misestimate(plan: Plan) -> Iterator[Finding]:
         )
 
 
-def _sufferers(wrong: Misestimate) -> list[Sufferer]:
-    return [s for s in wrong.sufferers if s.kind != "inner_runs" or _are_dear_runs(s)]
+def _sufferers(wrong: Misestimate, facts: SchemaFacts | None) -> list[Sufferer]:
+    return [s for s in wrong.sufferers if s.kind != "inner_runs" or _are_dear_runs(s, facts)]
 
 
 def _is_gross(wrong: Misestimate, node: PlanNode) -> bool:
@@ -87,9 +102,11 @@ def _is_gross(wrong: Misestimate, node: PlanNode) -> bool:
     return is_table and wrong.factor >= check["gross_factor"] and came >= check["gross_rows"]
 
 
-def _are_dear_runs(sufferer: Sufferer) -> bool:
-    runs = max(1.0, sufferer.actual)
-    return runs >= check["inner_runs"] and (sufferer.time_ms or 0.0) >= runs * check["inner_run"]
+def _are_dear_runs(sufferer: Sufferer, facts: SchemaFacts | None) -> bool:
+    """Whether another join would have been much cheaper."""
+    runs, time_ms, inner = max(1.0, sufferer.actual), sufferer.time_ms or 0.0, side(sufferer.node, "Inner")
+    once_ms = other_join_ms(inner, facts) if inner is not None else 0.0
+    return runs >= check["inner_runs"] and time_ms >= max(runs * check["inner_run"], once_ms * check["other_join"])
 
 
 def _suffering(sufferers: list[Sufferer]) -> str:
@@ -113,32 +130,3 @@ def _what(sufferer: Sufferer) -> str:
             return f"{label} went to disk"
         case "memoize_evictions":
             return f"{label} had to forget what it kept"
-
-
-def _hint(wrong: Misestimate, node: PlanNode) -> str:
-    read = [condition for text in node.conditions.values() if (condition := read_condition(text)) is not None]
-    if node.relation_name is None:
-        if "Group Key" in node.raw:
-            return "The number of groups is wrong: ANALYZE, or CREATE STATISTICS (ndistinct) on the columns grouped by."
-        if len(wrong.node.inputs) > 1:
-            return (
-                "Its inputs were planned right, so it is how the two sides match: the planner has no statistics across"
-                " tables, takes joined values for evenly spread and several columns of one for independent. A foreign"
-                " key over all columns of a join tells it that each row finds one; else compute this step first, into a"
-                " temporary table, and ANALYZE that."
-            )
-        return "Its input was planned right: what it keeps of it is not known to the planner."
-    if (wrapped := _wrapped(read)) is not None:
-        return (
-            f"The planner has no statistics of the expression in {shown(wrapped)} and assumes a fixed share: CREATE"
-            " STATISTICS on the expression (14+), or an index on it, then ANALYZE."
-        )
-    if any(c.other in ("initplan", "subplan") for condition in read for c in condition.comparisons):
-        return "The planner does not know the subquery's value when it plans: look it up first and pass it on."
-    return "ANALYZE the table; where that changes nothing, raise the statistics target of the columns compared."
-
-
-def _wrapped(conditions: list[Condition]) -> str | None:
-    return next(
-        (c.text for of in conditions for c in of.comparisons if c.columns and (c.functions or c.operators)), None
-    )

@@ -68,7 +68,12 @@ def _suspect(node: PlanNode) -> _Suspect | None:
     if condition is None or any(_is_served(c) and c.operator in EQUAL for c in condition.comparisons):
         return None
     choices = [c.text for c in condition.comparisons if c.operator == "OR" and not c.is_negated]
-    served = ((text, arms, _columns(arms)) for text, arms in zip(choices, condition.alternatives, strict=False))
+    beside = any(_is_served(c) for c in condition.comparisons)
+    served = (
+        (text, arms, _columns(arms))
+        for text, arms in zip(choices, condition.alternatives, strict=False)
+        if not beside or all(any(_is_served(c) and c.operator in EQUAL for c in arm) for arm in arms)
+    )  # of ranges in the arms and one beside them nobody knows which keeps few
     return next((_Suspect(node, text, names, _keys(arms)) for text, arms, names in served if names), None)
 
 

@@ -29,6 +29,8 @@ from analyzer.words.durations import time_words
 
 BLOCK_MS = 0.001  # measured: 0.1 to 1 us to pin a cached block
 CALL = re.compile(r"[\w\"$]\(")
+BRACKETED_CALL = re.compile(r"\([\w$\".]+(?=\()")
+RESULT_ENDS = re.compile(r"(?: OVER (?:\w+|\(\?\)))?\)(?![:[.])")
 AGGREGATES = frozenset(
     ("count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "array_agg", "string_agg", "json_agg",
      "jsonb_agg", "json_object_agg", "jsonb_object_agg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop",
@@ -107,8 +109,9 @@ def _functions(node: PlanNode) -> tuple[str, tuple[str, ...]] | None:
     """Where functions are called, without values, and which; None without any that could be slow."""
     for key in ("Filter", "Join Filter"):
         text = node.expression(key)
-        condition = read_condition(text) if text is not None and CALL.search(text) else None
-        if text is not None and condition is not None and (names := condition.functions - CHEAP):
+        here = _called_here(text) if text is not None else ""
+        condition = read_condition(here) if CALL.search(here) else None
+        if text is not None and condition is not None and (names := condition.functions - CHEAP - AGGREGATES):
             return f"its condition {shown(text, 150)}", tuple(sorted(names))
     output = node.raw.get("Output")
     for text in output if isinstance(output, list) else ():
@@ -118,6 +121,22 @@ def _functions(node: PlanNode) -> tuple[str, tuple[str, ...]] | None:
         if condition is not None and (names := condition.functions - CHEAP):
             return f"its output {shown(text, 150)}", tuple(sorted(names))
     return None
+
+
+def _called_here(text: str) -> str:
+    """Without calls that have brackets of their own, as in ``((sum(x)) > (rank() OVER w))``: those are the results of a
+    node below. A cast's or a subscript's brackets are its own."""
+    at = 0
+    while (call := BRACKETED_CALL.search(text, at)) is not None:
+        depth, end = 0, call.end()
+        for end in range(call.end(), len(text)):
+            depth += (text[end] == "(") - (text[end] == ")")
+            if depth == 0:
+                break
+        result = RESULT_ENDS.match(text, end + 1)
+        text = f"{text[: call.start()]}true{text[result.end() :]}" if result is not None else text
+        at = call.start() + 1
+    return text
 
 
 def _in_aggregates(node: PlanNode) -> tuple[str, tuple[str, ...]] | None:
