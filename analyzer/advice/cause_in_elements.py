@@ -41,7 +41,8 @@ def taken_apart(condition: Node, block: TableBlock) -> str | None:
     query = condition.subselect if isinstance(condition, ast.SubLink) else None
     if not isinstance(query, ast.SelectStmt) or any(getattr(query, name) for name in BEHIND_WHERE):
         return None
-    items, targets = query.fromClause or (), query.targetList or ()
+    items: tuple[Node, ...] = query.fromClause or ()
+    targets: tuple[Node, ...] = query.targetList or ()
     if condition.subLinkType == enums.SubLinkType.ANY_SUBLINK and not items and len(targets) == 1:
         is_equal = condition.operName is None or name_parts(condition.operName)[-1] == "="
         is_plain = is_equal and query.whereClause is None and _is_value(condition.testexpr)

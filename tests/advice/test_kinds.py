@@ -239,16 +239,16 @@ REASONS = {
         " cheaper than fetching so many through an index."
     ),
     "people where a = coalesce($1, a)": (
-        "a = COALESCE($1, a) compares a with itself where there is no value, which leaves out its NULLs alone. Send a IS"
-        " NOT NULL there and a = $1 otherwise: an index on a serves the latter."
+        "a = COALESCE($1, a) compares a with itself where there is no value, which leaves out its NULLs alone. Send a"
+        " IS NOT NULL there and a = $1 otherwise: an index on a serves the latter."
     ),
     "people where case when $1 then a = $2 else true end": (
         "CASE WHEN $1 THEN a = $2 ELSE TRUE END is true of every row in one of its cases. Send a = $2 alone, and only"
         " in the other: an index can serve that."
     ),
     "people where coalesce(a = $1, true)": (
-        "COALESCE(a = $1, TRUE) is true of every row where there is no value. Send (a = $1 OR a IS NULL) only when there"
-        " is one: an index can serve that."
+        "COALESCE(a = $1, TRUE) is true of every row where there is no value. Send (a = $1 OR a IS NULL) only when"
+        " there is one: an index can serve that."
     ),
     "people where a = b": (
         "a = b compares columns of the same row, of which an index on either tells nothing. A partial index with WHERE"
