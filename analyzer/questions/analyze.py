@@ -101,7 +101,7 @@ def analyze(
     things: list[tuple[Any, Context | None]] = [(sessions, None)] if sessions is not None else []
     on_schema = Context(
         replica_scans=of_nobody_watched(cluster.standbys),
-        columns_set=columns_set((statement.normalized_sql for statement in statements or ()), facts),
+        columns_set=None if statements is None else columns_set((s.normalized_sql for s in statements), facts),
         vacuum_holder=_vacuum_holder(sessions),
     )
     things += [(replace(cluster, evictions=_evictions(counters)), None), (facts, on_schema)]
