@@ -255,7 +255,7 @@ REASONS = {
         " a = b holds just the rows that it asks for."
     ),
     "people where n > id + 5": (
-        "n > id + 5 compares columns of the same row, of which an index on either tells nothing."
+        "n > id + ? compares columns of the same row, of which an index on either tells nothing."
     ),
     "people where exists (select 1 from unnest(tags) t where t = 'x')": (
         "unnest(tags) takes tags apart for each row, and no index knows what comes of it. tags @> ARRAY[...] asks for"
