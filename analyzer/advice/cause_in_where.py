@@ -1,80 +1,62 @@
 """What in a statement's WHERE and ON keeps an index from a table where no column is compared with a value: a condition
-that is there only for some values, columns of one row compared with each other, elements looked at row by row."""
+that is there only for some values, columns of one row compared with each other, elements looked at row by row.
 
-from collections.abc import Collection, Iterator, Sequence
+A cure is named only where it asks for the same rows.
+"""
+
+import re
+from collections.abc import Sequence
 
 from pglast import ast, enums
 
+from analyzer.advice.cause_in_elements import joined_elements, taken_apart
 from analyzer.advice.cause_in_text import without_values
-from analyzer.schema.facts import TableFacts
+from analyzer.advice.where_blocks import TableBlock
+from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.index_expressions import unqualified
 from analyzer.statements.operators import COMPARISONS, CONTAINMENT, TURNED
 from analyzer.statements.tree import (
     Node,
-    Unparsable,
     column_names,
-    conjuncts,
     function_name,
     name_parts,
     operator_name,
-    single_statement,
     text_of,
     walk,
-    walk_block,
     without_casts,
 )
 
 Kind = enums.A_Expr_Kind
 RANGES = {"timestamp with time zone": "tstzrange", "timestamp without time zone": "tsrange"}
-SUBTRACTED = frozenset({
-    *RANGES, "date", "smallint", "integer", "bigint", "numeric", "real", "double precision",
-})  # fmt: skip
-# of functions that take a value apart into rows: what asks for the rows with one element, with any of several, and
-# which operator class of GIN serves it
-TAKING_APART: dict[str, tuple[str, str, str]] = {
-    "unnest": ("@> ARRAY[...]", "&& ARRAY[...]", ""),
-    "string_to_table": ("", "", ""),
-    "regexp_split_to_table": ("", "", ""),
-    "jsonb_array_elements": ("@> '[...]'", "", " (jsonb_path_ops)"),
-    "jsonb_array_elements_text": ("@> '[...]'", "", " (jsonb_path_ops)"),
-    "jsonb_each": ("", "", ""),
-    "jsonb_each_text": ("", "", ""),
-    "jsonb_object_keys": ("? '...'", "?| ARRAY[...]", ""),
-    "json_array_elements": ("", "", ""),
-    "json_array_elements_text": ("", "", ""),
-}
+WHOLE_NUMBERS = {"smallint": "int2", "integer": "int4", "bigint": "int8"}
+# intervals that shift every moment by the same time: '90 minutes', '2 days 03:00'; a day of a time zone may be shorter
+OF_DAYS = re.compile(r"(\s*[+-]?(\d+(\.\d+)?\s*(weeks?|days?|hours?|minutes?|seconds?)\b|\d+:\d\d(:\d\d)?))+\s*", re.I)
+OF_HOURS = re.compile(r"(\s*[+-]?(\d+(\.\d+)?\s*(hours?|minutes?|seconds?)\b|\d+:\d\d(:\d\d)?))+\s*", re.I)
+SHIFTS = {"timestamp without time zone": OF_DAYS, "timestamp with time zone": OF_HOURS}
 SEARCHING = (Kind.AEXPR_IN, Kind.AEXPR_OP_ANY, Kind.AEXPR_BETWEEN, Kind.AEXPR_LIKE, Kind.AEXPR_ILIKE)
+TRUE_OF_ITSELF = frozenset({"=", "<=", ">="})
 
 
-def conditions_on(sql: str, table: TableFacts, aliases: Collection[str]) -> list[Node]:
-    """The parts of each WHERE, ON and HAVING that name a column of the table."""
-    clauses = (
-        getattr(node, name, None)
-        for node in _nodes(sql)
-        for name in ("whereClause", "quals", "joinCondition", "havingClause")
-    )
-    return [part for clause in clauses for part in conjuncts(clause) if any(_own(part, table, aliases))]
-
-
-def in_where(sql: str, table: TableFacts, aliases: Collection[str], *, is_alone: bool) -> str | None:
+def in_where(blocks: Sequence[TableBlock], facts: SchemaFacts, *, is_alone: bool) -> str | None:
     """``is_alone``: nothing else that the statement asks of the table could be served by an index."""
-    for condition in conditions_on(sql, table, aliases):
-        reason = _taken_apart(condition, table, aliases)
-        own = list(_own(condition, table, aliases))
-        is_own = len(own) == sum(isinstance(n, ast.ColumnRef) for n in walk(condition))
-        if reason is None and is_own and not any(isinstance(n, ast.SubLink) for n in walk(condition)):
-            reason = _optional(condition) or _overlaps(condition, table)
-            if reason is None and is_alone and len(set(own)) > 1:
-                reason = _same_row(condition, table)
-        if reason is not None:
-            return reason
-    return _joined_elements(sql, table, aliases)
+    for block in blocks:
+        for condition in block.narrowing():
+            reason = taken_apart(condition, block) or _of_own(condition, block, facts, is_alone)
+            if reason is not None:
+                return reason
+    return next(filter(None, map(joined_elements, blocks)), None)
 
 
-def _nodes(sql: str) -> Iterator[Node]:
-    statement = single_statement(sql)
-    return iter(()) if isinstance(statement, Unparsable) else walk(statement)
+def _of_own(condition: Node, block: TableBlock, facts: SchemaFacts, is_alone: bool) -> str | None:
+    own = block.own_columns(condition)
+    is_own = len(own) == sum(isinstance(n, ast.ColumnRef) for n in walk(condition))
+    if not own or not is_own or any(isinstance(n, ast.SubLink) for n in walk(condition)):
+        return None
+    reason = _optional(condition, block, facts) or _overlaps(condition, block.table)
+    if reason is None and is_alone and len(set(own)) > 1:
+        reason = _same_row(condition, block.table)
+    return reason
 
 
 def shown(condition: Node) -> str:
@@ -84,65 +66,100 @@ def shown(condition: Node) -> str:
     return without_values(text_of(condition))
 
 
-def _own(node: Node, table: TableFacts, aliases: Collection[str]) -> Iterator[str]:
-    for part in walk(node):
-        if isinstance(part, ast.ColumnRef):
-            *qualifiers, name = name_parts(part.fields) or ("",)
-            if table.column(name) is not None and (not qualifiers or qualifiers[-1] in aliases):
-                yield name
-
-
-def _optional(condition: Node) -> str | None:
+def _optional(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | None:
     """``n = coalesce($1, n)``, ``coalesce(n = $1, true)``, ``$1 is null or n = $1``, and CASE in their place."""
     if isinstance(condition, ast.A_Expr):
-        return _with_itself(condition)
-    is_or = isinstance(condition, ast.BoolExpr) and condition.boolop == enums.BoolExprType.OR_EXPR
-    arms = list(condition.args) if is_or else _branches(condition)
-    free = [arm for arm in arms if not _has_column(arm) and (_is_of_parameters(arm) if is_or else _is_true(arm))]
-    others = [arm for arm in arms if _has_column(arm)]
-    if not free or not others or not all(map(_is_searched, others)):
-        return None
-    sent = " or ".join(map(shown, others))
+        return _with_itself(condition, block, facts)
+    if isinstance(condition, ast.CoalesceExpr):
+        return _coalesced(condition, block, facts)
     if isinstance(condition, ast.CaseExpr):
+        branches = _branches(condition)
+        asked = [branch for branch in branches if _is_searched(branch)]
+        if len(branches) != 2 or len(asked) != 1 or not any(map(_is_true, branches)):
+            return None
         return (
-            f"{shown(condition)} is true of every row in one of its cases. Send {sent} alone, and only in the other: an"
-            " index can serve that."
+            f"{shown(condition)} is true of every row in one of its cases. Send {shown(asked[0])} alone, and only in"
+            " the other: an index can serve that."
         )
+    if not isinstance(condition, ast.BoolExpr) or condition.boolop != enums.BoolExprType.OR_EXPR:
+        return None
+    values = [value for value in map(_value_that_is_null, condition.args) if value is not None]
+    asked = [arm for arm in condition.args if _is_searched(arm)]
+    if len(condition.args) != 2 or len(values) != 1 or len(asked) != 1:
+        return None
     return (
-        f"{shown(condition)} is true of every row where there is no value. Send {sent} only when there is one: an index"
-        " can serve that."
+        f"{shown(condition)} is true of every row where {shown(values[0])} is NULL. Send {shown(asked[0])} only where"
+        " it is not: an index can serve that."
     )
 
 
-def _with_itself(condition: Node) -> str | None:
+def _value_that_is_null(arm: Node) -> Node | None:
+    """``$1`` of ``$1 IS NULL``."""
+    is_test = isinstance(arm, ast.NullTest) and arm.nulltesttype == enums.NullTestType.IS_NULL
+    return arm.arg if is_test and _is_plain_value(arm.arg) else None
+
+
+def _coalesced(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | None:
+    """``coalesce(n = $1, true)``: true where n is NULL, too."""
+    asked = condition.args[0]
+    if len(condition.args) != 2 or not _is_true(condition.args[1]) or not _is_searched(asked):
+        return None
+    if asked.kind not in (Kind.AEXPR_OP, Kind.AEXPR_LIKE, Kind.AEXPR_ILIKE) or not _is_plain_value(asked.rexpr):
+        return None
+    (name,) = block.own_columns(asked)
+    sent = shown(asked)
+    if not block.is_never_null(name, facts):
+        if COMPARISONS.get(operator_name(asked), "ne") == "ne":  # what serves others may not serve IS NULL
+            return None
+        sent = f"({sent} OR {quote_identifier(name)} IS NULL)"
+    return (
+        f"{shown(condition)} is true of every row where there is no value. Send {sent} only when there is one: an"
+        " index can serve that."
+    )
+
+
+def _with_itself(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | None:
     operator = operator_name(condition)
-    if condition.kind != Kind.AEXPR_OP or condition.lexpr is None or COMPARISONS.get(operator, "ne") == "ne":
+    if condition.kind != Kind.AEXPR_OP or condition.lexpr is None or operator not in TRUE_OF_ITSELF:
         return None
     for side, other, seen in (
         (condition.lexpr, condition.rexpr, operator),
         (condition.rexpr, condition.lexpr, TURNED.get(operator, operator)),
     ):
-        branches = _branches(without_casts(other))
-        column = text_of(without_casts(side))
+        branches = _branches(other)
         values = [b for b in branches if not _has_column(b)]
-        comes_first = not isinstance(without_casts(other), ast.CoalesceExpr) or branches[0] in values
-        if not values or not comes_first or column not in [text_of(without_casts(b)) for b in branches]:
+        itself = [b for b in branches if _has_column(b)]
+        if not isinstance(side, ast.ColumnRef) or not values or [text_of(b) for b in itself] != [text_of(side)]:
             continue
-        name = unqualified(column)
+        is_case = isinstance(other, ast.CaseExpr)
+        column = block.table.column(name_parts(side.fields)[-1])
+        if column is None or not all(_is_of_type(v, column.type_name) for v in values):
+            continue
+        if not is_case and branches[-1] is not itself[0]:  # COALESCE(n, $1): the value counts where n is NULL
+            continue
+        name = quote_identifier(column.name)
         asked = f"{name} {seen} {without_values(text_of(values[0])) if len(values) == 1 else '...'}"
+        where = "in one of its cases" if is_case else "where there is no value"
+        if not block.is_never_null(column.name, facts):
+            return (
+                f"{shown(condition)} compares {name} with itself {where}, which leaves out its NULLs alone. Send"
+                f" {name} IS NOT NULL there and {asked} otherwise: an index on {name} serves the latter."
+            )
         return (
-            f"{shown(condition)} compares {name} with itself where there is no value. Send the condition only when"
-            f" there is one, as {asked}, and an index on {name} serves it."
+            f"{shown(condition)} compares {name} with itself {where}. Send no condition there and {asked} otherwise: an"
+            f" index on {name} serves that."
         )
     return None
 
 
 def _branches(node: Node) -> list[Node]:
-    """What a COALESCE or CASE whose choice does not depend on the row may come to."""
+    """What a COALESCE, or a CASE whose choice is the same for all rows and always made, may come to."""
     if isinstance(node, ast.CoalesceExpr):
         return list(node.args)
-    if isinstance(node, ast.CaseExpr) and not any(map(_has_column, (node.arg, *(w.expr for w in node.args)))):
-        return [*(w.result for w in node.args), *([node.defresult] if node.defresult is not None else [])]
+    if isinstance(node, ast.CaseExpr) and node.defresult is not None:
+        choices = [part for part in (node.arg, *(w.expr for w in node.args)) if part is not None]
+        if not any(isinstance(n, (ast.ColumnRef, ast.FuncCall)) for choice in choices for n in walk(choice)):
+            return [*(w.result for w in node.args), node.defresult]
     return []
 
 
@@ -155,9 +172,17 @@ def _is_true(node: Node) -> bool:
     return isinstance(inner, ast.A_Const) and isinstance(inner.val, ast.Boolean) and bool(inner.val.boolval)
 
 
-def _is_of_parameters(node: Node) -> bool:
-    kinds = {type(n) for n in walk(node)}
-    return ast.ParamRef in kinds and ast.FuncCall not in kinds
+def _is_plain_value(node: Node) -> bool:
+    return isinstance(without_casts(node), (ast.ParamRef, ast.A_Const))
+
+
+def _is_of_type(value: Node, type_name: str) -> bool:
+    """Of a value in the place of a column: one of another type would make of the comparison another one."""
+    if any(isinstance(n, ast.FuncCall) for n in walk(value)):
+        return False
+    casts = {text_of(n).rpartition(" AS ")[2].rstrip(")") for n in walk(value) if isinstance(n, ast.TypeCast)}
+    plain = type_name.partition("(")[0]
+    return all(cast.partition("(")[0] == plain or {cast, plain} <= {"text", "character varying"} for cast in casts)
 
 
 def _is_searched(node: Node) -> bool:
@@ -167,7 +192,8 @@ def _is_searched(node: Node) -> bool:
     is_operator = node.kind == Kind.AEXPR_OP and operator_name(node) in {*COMPARISONS, *CONTAINMENT}
     if not is_operator and node.kind not in SEARCHING:
         return False
-    return isinstance(without_casts(node.lexpr), ast.ColumnRef) and not _has_column(node.rexpr)
+    others = {type(n) for n in walk(node.rexpr)} & {ast.ColumnRef, ast.FuncCall}
+    return isinstance(node.lexpr, ast.ColumnRef) and not others
 
 
 def _same_row(condition: Node, table: TableFacts) -> str | None:
@@ -183,20 +209,43 @@ def _same_row(condition: Node, table: TableFacts) -> str | None:
         if a is not None and b is not None and a.type_oid == b.type_oid:
             return f"{reason} A partial index with WHERE {shown(condition)} holds just the rows that it asks for."
         return reason
-    shifted = [_shifted(side) for side in sides]
+    shifted = [_shifted(side, table) for side in sides]
     columns = [table.column(name) if name else None for name in shifted]
     types = {c.type_name if c is not None else "" for c in columns}
-    if len(types) == 1 and types.pop().partition("(")[0] in SUBTRACTED and shifted[0] != shifted[1]:
+    if len(types) == 1 and types != {""} and shifted[0] != shifted[1]:
         difference = " - ".join(quote_identifier(name) for name in shifted if name)
         return f"{reason} Asked as {difference} compared with a value, it is served by an index on (({difference}))."
     return reason
 
 
-def _shifted(node: Node) -> str | None:
-    """The column that a side is, or that it adds a value to."""
-    if isinstance(node, ast.A_Expr) and operator_name(node) in ("+", "-") and not _has_column(node.rexpr):
-        node = node.lexpr
-    return next(column_names(node), None) if isinstance(node, ast.ColumnRef) else None
+def _shifted(node: Node, table: TableFacts) -> str | None:
+    """The column that a side is, or to which it adds what can as well be taken from the other side."""
+    shift = None
+    if isinstance(node, ast.A_Expr) and node.lexpr is not None and operator_name(node) in ("+", "-"):
+        node, shift = node.lexpr, node.rexpr
+    name = next(column_names(node), None) if isinstance(node, ast.ColumnRef) else None
+    column = table.column(name) if name is not None else None
+    if column is None or (shift is not None and not _is_exact(shift, column.type_name.partition("(")[0])):
+        return None
+    return name
+
+
+def _is_exact(shift: Node, type_name: str) -> bool:
+    """Whether a + shift < b for just the rows with a - b < -shift: not for months, nor for rounded numbers."""
+    inner = without_casts(shift)
+    cast = name_parts(shift.typeName.names)[-1] if isinstance(shift, ast.TypeCast) else None
+    if type_name in SHIFTS:
+        is_text = isinstance(inner, ast.A_Const) and isinstance(inner.val, ast.String)
+        is_interval = cast == "interval" and shift.arg is inner and not shift.typeName.typmods
+        return is_text and is_interval and SHIFTS[type_name].fullmatch(inner.val.sval) is not None
+    is_whole = isinstance(inner, ast.A_Const) and isinstance(inner.val, ast.Integer)
+    is_cast_to_whole = cast in WHOLE_NUMBERS.values()
+    if type_name == "date":
+        return (is_whole and cast is None) or (is_cast_to_whole and _is_plain_value(shift))
+    is_number = isinstance(inner, ast.ParamRef) or is_whole
+    if type_name in WHOLE_NUMBERS:
+        return is_number and (cast is None or is_cast_to_whole)
+    return type_name == "numeric" and is_number and (cast is None or cast == "numeric" or is_cast_to_whole)
 
 
 def _is_overlaps(node: Node) -> bool:
@@ -219,83 +268,3 @@ def _overlaps(condition: Node, table: TableFacts) -> str | None:
         f"{reason} {made}({start}, {end}) && {made}(...) asks the same where each {start} is before its {end}, and a"
         f" GiST index on (({made}({start}, {end}))) serves that."
     )
-
-
-def _taken_apart(condition: Node, table: TableFacts, aliases: Collection[str]) -> str | None:
-    """EXISTS or IN over the elements of an array or a document of the row."""
-    query = condition.subselect if isinstance(condition, ast.SubLink) else None
-    if not isinstance(query, ast.SelectStmt):
-        return None
-    if condition.subLinkType == enums.SubLinkType.ANY_SUBLINK:
-        is_equal = condition.operName is None or name_parts(condition.operName)[-1] == "="
-        is_plain = is_equal and query.whereClause is None and not _has_column(condition.testexpr)
-        return _elements([t.val for t in query.targetList or ()], table, aliases, 0 if is_plain else None)
-    if condition.subLinkType == enums.SubLinkType.EXISTS_SUBLINK and len(query.fromClause or ()) == 1:
-        return _elements(_calls(query.fromClause), table, aliases, _asked_for(list(conjuncts(query.whereClause))))
-    return None
-
-
-def _joined_elements(sql: str, table: TableFacts, aliases: Collection[str]) -> str | None:
-    """``FROM t, unnest(t.tags) AS tag WHERE tag = 'x'``."""
-    for query in _nodes(sql):
-        for item in walk_block(getattr(query, "fromClause", None)):
-            if not isinstance(item, ast.RangeFunction) or item.alias is None:
-                continue
-            names = {item.alias.aliasname, *(n.sval for n in item.alias.colnames or ())}
-            parts = [p for p in conjuncts(query.whereClause) if names & {*_words(p)}]
-            reason = _elements(_calls([item]), table, aliases, _asked_for(parts))
-            if parts and reason is not None:
-                return reason
-    return None
-
-
-def _words(condition: Node) -> Iterator[str]:
-    return (word for n in walk(condition) if isinstance(n, ast.ColumnRef) for word in name_parts(n.fields))
-
-
-def _calls(items: Sequence[Node]) -> list[Node]:
-    return [item.functions[0][0] for item in items if isinstance(item, ast.RangeFunction)]
-
-
-def _elements(calls: Sequence[Node], table: TableFacts, aliases: Collection[str], asked_for: int | None) -> str | None:
-    for call in calls:
-        name = function_name(call) if isinstance(call, ast.FuncCall) else ""
-        if name not in TAKING_APART or not any(_own(call, table, aliases)):
-            continue
-        argument = call.args[0]
-        document = unqualified(text_of(argument))
-        reason = f"{name}({document}) takes {document} apart for each row, and no index knows what comes of it."
-        *operators, opclass = TAKING_APART[name]
-        cure = "" if asked_for is None else operators[asked_for]
-        if not cure:
-            return reason
-        key = document if isinstance(argument, ast.ColumnRef) else f"(({document}))"
-        return (
-            f"{reason} {document} {cure} asks for the rows that hold such an element, and a GIN index on {key}{opclass}"
-            " serves that."
-        )
-    return None
-
-
-def _asked_for(conditions: Sequence[Node]) -> int | None:
-    """0: elements equal to a value; 1: to any of several; None: anything else."""
-    if not conditions:
-        return None
-    for node in conditions:
-        kinds = (Kind.AEXPR_OP, Kind.AEXPR_IN, Kind.AEXPR_OP_ANY)
-        if not isinstance(node, ast.A_Expr) or node.kind not in kinds or operator_name(node) != "=":
-            return None
-        sides = [side if isinstance(side, tuple) else (side,) for side in (node.lexpr, node.rexpr)]
-        elements = [all(map(_is_element, side)) for side in sides]
-        values = [not any(map(_has_column, side)) for side in sides]
-        if sum(values) != 1 or not any(e and v for e, v in zip(elements, reversed(values), strict=True)):
-            return None
-    return 1 if any(node.kind != Kind.AEXPR_OP for node in conditions) else 0
-
-
-def _is_element(node: Node) -> bool:
-    """What was taken apart, or a member of it: ``e``, ``e ->> 'a'``."""
-    inner = without_casts(node)
-    if isinstance(inner, ast.A_Expr) and operator_name(inner) in ("->", "->>"):
-        return _is_element(inner.lexpr) and not _has_column(inner.rexpr)
-    return isinstance(inner, ast.ColumnRef)

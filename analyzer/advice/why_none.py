@@ -8,11 +8,12 @@ from typing import Any
 
 from analyzer.advice.cause_in_plan import in_filter, over_tables
 from analyzer.advice.cause_in_text import INDEXABLE, computed_with_values, in_text, not_told, without_values
-from analyzer.advice.cause_in_where import conditions_on, in_where, shown
+from analyzer.advice.cause_in_where import in_where, shown
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.plan_scans import Scan, table_scans
 from analyzer.advice.rules.reasons import small_table_reason
 from analyzer.advice.selection.relevance import oids_upwards
+from analyzer.advice.where_blocks import blocks_with, conditions_on
 from analyzer.checks import Threshold
 from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import SchemaFacts, TableFacts
@@ -74,9 +75,9 @@ def cause_of(
         for block, use in uses:
             if reason := in_text(block, use, scan.table, here):
                 return reason
-        aliases = {use.alias for _, use in uses}
         is_alone = not any(p.operator in INDEXABLE for _, use in uses for p in use.predicates)
-        if reason := in_where(sql, scan.table, aliases, is_alone=is_alone):
+        named = blocks_with(sql, scan.table, [use for _, use in uses], facts)
+        if reason := in_where(named, facts, is_alone=is_alone):
             return reason
         if reason := in_filter(scan, uses):
             return reason
@@ -127,7 +128,7 @@ def _read_whole(
     uses = _uses_of(table, blocks, facts)
     conditions = [p for _, u in uses for p in u.predicates]
     ratio = scan.rows / table.rows if table.rows else None
-    written = conditions_on(sql, table, {u.alias for _, u in uses})
+    written = conditions_on(blocks_with(sql, table, [u for _, u in uses], facts))
     if uses and not conditions and not written and not scan.filter:
         return f"It reads {name} without a condition: all of its rows are needed."
     if ratio is not None and ratio >= MANY_RATIO:

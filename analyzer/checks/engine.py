@@ -58,7 +58,7 @@ class Context:
     key_checks: Mapping[str, KeyCheckTime] = field(default_factory=dict)  # by foreign_key_owner
     without_index: Proofs = field(default_factory=dict)  # what the planner said of indexes that look needless
     replica_scans: ReplicaScans | None = None  # None: no replica of the server is known
-    columns_set: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by table, of recorded UPDATEs
+    columns_set: Mapping[str, frozenset[str]] | None = None  # by table, of recorded UPDATEs; None: not looked for
     vacuum_holder: HeldBack | None = None  # of what SV012 found
 
 

@@ -45,6 +45,8 @@ class FindingRecord(models.Model):
     assigned_to = models.CharField(max_length=150, blank=True, default="")
     worse_since = models.DateTimeField(null=True)  # its impact is a multiple of what it was when it was opened
     opened_impact_s_per_day = models.FloatField(null=True)  # when it was last opened
+    dearer_since = models.DateTimeField(null=True)  # since it was last told to cost a multiple of what it did
+    dearer_impact_s_per_day = models.FloatField(null=True)  # what it cost then
     # Finding.members when it was last seen, and those that were not judged then
     members = models.JSONField(default=list)
     # since it was opened or muted; what is above it, or not among them, makes it worse

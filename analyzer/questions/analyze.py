@@ -101,7 +101,7 @@ def analyze(
     things: list[tuple[Any, Context | None]] = [(sessions, None)] if sessions is not None else []
     on_schema = Context(
         replica_scans=of_nobody_watched(cluster.standbys),
-        columns_set=columns_set((statement.normalized_sql for statement in statements or ()), facts),
+        columns_set=None if statements is None else columns_set((s.normalized_sql for s in statements), facts),
         vacuum_holder=_vacuum_holder(sessions),
     )
     things += [(replace(cluster, evictions=_evictions(counters)), None), (facts, on_schema)]
@@ -195,9 +195,11 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
 
 
 def _not_counted(cluster: ClusterFacts, counters: StatementReading | None) -> list[str]:
-    """What keeps statements from being counted, as far as it was read."""
+    """What keeps statements from being counted, as far as it was read; of entries that were dropped SV048 tells."""
     settings = {name: setting.value for name, setting in cluster.settings.items()}
     entries, state = (len(counters.keys), counters.state) if counters is not None else (None, None)
+    if state is not None and state.deallocations is not None:
+        state = None
     items = counting_items(settings, entries, state) if settings else ()
     return [f"{item.name}: {item.detail}" for item in items if item.status != "ok"]
 

@@ -22,7 +22,6 @@ ENDED_BY = dict.fromkeys(("SV007", "SV008", "SV009", "SV038", "SV041"), (Kind.RE
 MOST_CHANGES = 3
 WORSE_BY = 2.0  # judgement: loads of most applications vary by less from day to day
 WORSE_FOR = timedelta(days=1)  # at least: what costs about the multiple would be worse anew with each look
-IT_COST = "it cost"
 LEAST_WORSE_S = 60.0  # a day: below a minute a multiple says little
 MOST_EVENTS = 200  # of a finding; its page shows the last fifty
 NEW_FOR = timedelta(days=1)
@@ -38,6 +37,7 @@ def event(record: FindingRecord, what: FindingEvent.What, at: datetime, by: str 
 def opened(record: FindingRecord) -> None:
     """What it is compared with from now on; of a muted one still what it was when it was muted. Not saved here."""
     record.opened_impact_s_per_day, record.worse_since = settled(record), None
+    record.dearer_since = record.dearer_impact_s_per_day = None
     if record.muted_at is None:
         record.known_severity, record.known_members = None, []
 
@@ -55,7 +55,7 @@ def grown(record: FindingRecord, finding: Finding, now: datetime) -> list[Findin
             return [event(record, What.UNMUTED, now, detail="its time was over")]
         if _is_worse(settled(record), record.muted_impact_s_per_day):
             record.opened_impact_s_per_day = record.muted_impact_s_per_day
-            reasons.insert(0, f"{IT_COST} {_rate(record.muted_impact_s_per_day, record)} when it was muted")
+            reasons.insert(0, f"{_dearer(record, record.muted_impact_s_per_day, now)} when it was muted")
         if reasons:
             show_again(record)
         return _worse(record, What.UNMUTED, reasons, now)
@@ -63,28 +63,29 @@ def grown(record: FindingRecord, finding: Finding, now: datetime) -> list[Findin
         record.opened_impact_s_per_day = settled(record)
     known_cost = _known_cost(record, now)
     if _is_worse(settled(record), known_cost):
-        reasons.insert(0, f"{IT_COST} {_rate(known_cost, record)}")
+        reasons.insert(0, _dearer(record, known_cost, now))
     return _worse(record, What.WORSE, reasons, now)
 
 
 def _known_cost(record: FindingRecord, now: datetime) -> float | None:
-    """What it cost when it was opened, or when it last got dearer; it is no longer worse once it costs less than a
+    """What it cost when it was opened, or when it last got dearer; it is no longer dearer once it costs less than a
     multiple of the first. Costs are of a whole day, so that a good hour does not bring one down."""
-    opened = record.opened_impact_s_per_day
-    if record.worse_since is None or settled(record) is None:
+    opened, since = record.opened_impact_s_per_day, record.dearer_since
+    if since is None or settled(record) is None:
         return opened
-    is_worse = _is_worse(settled(record), opened)
-    if not is_worse and now - record.worse_since < WORSE_FOR:
-        return opened
-    dearer = FindingEvent.objects.filter(
-        finding=record, at=record.worse_since, what__in=FindingEvent.WORSENED, detail__startswith=IT_COST
-    ).first()
-    if dearer is None:  # it is more severe or stands for more
-        return opened
-    if not is_worse:
-        record.worse_since = None
-        return opened
-    return dearer.impact_s_per_day
+    if _is_worse(settled(record), opened):
+        return record.dearer_impact_s_per_day
+    if now - since >= WORSE_FOR:
+        if record.worse_since == since:  # and not because it is more severe or stands for more
+            record.worse_since = None
+        record.dearer_since = record.dearer_impact_s_per_day = None
+    return opened
+
+
+def _dearer(record: FindingRecord, before_s: float | None, now: datetime) -> str:
+    """What it cost, noted as known from now on."""
+    record.dearer_since, record.dearer_impact_s_per_day = now, settled(record)
+    return f"it cost {_rate(before_s, record)}"
 
 
 def _worse(record: FindingRecord, what: FindingEvent.What, reasons: Sequence[str], now: datetime) -> list[FindingEvent]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from analyzer.demo import SERVER_SLUG
 from analyzer.findings import Severity
-from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
+from analyzer.models import FindingRecord, Server, Statement, StepStatus, SuggestionRecord
 from analyzer.store.series.windows import Window
 from dashboard.charts.sparkline import since_watched, sparkline
 from dashboard.servers.state import SamplingState, ShownState, server_state
@@ -94,10 +94,13 @@ def open_findings() -> QuerySet[FindingRecord]:
     return FindingRecord.objects.filter(closed_at__isnull=True, muted_at__isnull=True)
 
 
-def statements_with_index_ready(server: Server) -> set[str]:
-    """Fingerprints of the statements that an index to be created helps. One query."""
+def statements_with_index_ready(server: Server) -> set[int]:
+    """Ids of the statements that an index to be created helps. Two queries at most."""
     helps = SuggestionRecord.objects.filter(closed_at__isnull=True, database__server=server).values_list("helps")
-    return {help_["fingerprint"] for (of_one,) in helps for help_ in of_one}
+    fingerprints = {help_["fingerprint"] for (of_one,) in helps for help_ in of_one}
+    if not fingerprints:
+        return set()
+    return set(Statement.objects.filter(server=server, fingerprint__in=fingerprints).values_list("pk", flat=True))
 
 
 def servers_down(servers: Sequence[Server]) -> set[int]:

@@ -16,9 +16,8 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Statement
 from analyzer.store.news import first_seen_in
-from analyzer.store.series.alike import added_lines
 from analyzer.store.series.timelines import sparklines
-from analyzer.store.series.totals import StatementPage, StatementTotals, statement_totals
+from analyzer.store.series.totals import StatementPage, StatementTotals, statement_times, statement_totals
 from analyzer.store.series.windows import SPANS, Window
 from analyzer.words.durations import THIN
 from dashboard.charts.sparkline import since_watched, sparkline
@@ -239,24 +238,25 @@ def _rows(
 ) -> list[StatementRow]:  # fmt: skip
     if not totals.rows:
         return []
-    ids = _ids(totals)
-    sparks = sparklines(totals.found, ids) if "trend" in columns else {}
-    counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
+    lines = {_own_ids(row) for group in totals.rows for row in (group, *group.members)}
+    sparks = sparklines(totals.found, lines) if "trend" in columns else {}
+    of_statements = open_findings().filter(server=server, statement__isnull=False)  # those of a page may be 50,000
+    counts = dict(of_statements.values_list("statement_id").annotate(Count("pk")))
     ready = statements_with_index_ready(server)
     before_ms = _times_before(server, window, totals, filters) if "change" in columns else None
     is_new = server.created_at > window.start
     label = f"Load over {in_words(window)}"
 
     def row_of(row: StatementTotals) -> StatementRow:
-        own = row.member_ids or (row.statement_id,)
+        own = _own_ids(row)
         was = None if before_ms is None else sum(before_ms.get(pk, 0.0) for pk in own)
         path = reverse("statement", args=[server.slug, row.fingerprint])
         return StatementRow(
             statement=row,
             url=f"{path}?{in_address(window)}",
-            spark=sparkline(_drawn(added_lines([sparks.get(pk, []) for pk in own]), is_new), label),
+            spark=sparkline(_drawn(sparks.get(own, []), is_new), label),
             finding_count=sum(counts.get(pk, 0) for pk in own),
-            has_index_ready=any(member.fingerprint in ready for member in row.members or (row,)),
+            has_index_ready=not ready.isdisjoint(own),
             before_ms=was,
             change=row.total_exec_time_ms / was if was else None,
             members=tuple(row_of(member) for member in row.members),
@@ -267,8 +267,9 @@ def _rows(
     return [row_of(row) for row in totals.rows]
 
 
-def _ids(totals: StatementPage) -> list[int]:
-    return [pk for row in totals.rows for pk in row.member_ids or (row.statement_id,)]
+def _own_ids(row: StatementTotals) -> tuple[int, ...]:
+    """Of the statement, or of all that are alike."""
+    return row.member_ids or (row.statement_id,)
 
 
 def _times_before(
@@ -278,16 +279,12 @@ def _times_before(
     earlier = before(window)
     if server.created_at > earlier.end:
         return None
-    ids = _ids(totals)
-    totals_before = statement_totals(
-        server, earlier, limit=len(ids), columns=("calls", "total_exec_time_us"),
-        filters={**filters, "search": "", "statement_ids": ids},
-    )  # fmt: skip
+    ids = [pk for row in totals.rows for pk in _own_ids(row)]
+    times_ms, covered_s = statement_times(server, earlier, ids, filters)
     least_s = LEAST_COVERED_RATIO * window.duration_s
-    if totals_before.covered_s < least_s or totals.covered_s < least_s:
+    if covered_s < least_s or totals.covered_s < least_s:
         return None
-    longer = totals.covered_s / totals_before.covered_s
-    return {row.statement_id: row.total_exec_time_ms * longer for row in totals_before.rows}
+    return {pk: time_ms * totals.covered_s / covered_s for pk, time_ms in times_ms.items()}
 
 
 def _columns(wanted: Sequence[str], sort: str) -> list[str]:

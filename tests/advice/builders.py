@@ -9,6 +9,7 @@ TYPES = {
     "timestamp with time zone": (1184, 8), "jsonb": (3802, 100), "text[]": (1009, 40), "numeric(10,2)": (1700, 6),
     "character varying(250)": (1043, 12), "character varying(400)": (1043, 12), "character varying(8000)": (1043, 12),
     "timestamp without time zone": (1114, 8), "bit varying": (1562, 40), "json": (114, 100), "tsvector": (3614, 100),
+    "date": (1082, 4),
 }  # fmt: skip
 
 

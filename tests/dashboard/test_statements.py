@@ -17,6 +17,7 @@ from analyzer.models import Database, FindingRecord, Role, Server, Statement
 from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
 from analyzer.store.findings import keep_findings
 from analyzer.store.plans import keep_plan
+from analyzer.store.series import timelines, totals
 from analyzer.store.series.snapshots import keep_reading
 from analyzer.store.texts import keep_texts
 from dashboard.statements.list_view import SORTS
@@ -257,16 +258,21 @@ def test_statements_alike_but_for_schemas_are_one_row_with_each_below(person):
     assert csv_rows.count("\r\n") == 1 + len(ALIKE)
 
 
-def test_groups_are_paged_as_rows_and_show_their_first_members(person):
+def test_groups_are_paged_as_rows_and_show_their_first_members(person, monkeypatch):
     of = world.server()
     run(of, (*many(60), *in_schemas("select z from {} where id = $1", *range(1, 9))))
     cheap = Statement.objects.get(normalized_sql__contains="tenant_10")
     found = [world.scan_finding(cheap.fingerprint)]
     keep_findings(of, world.database(of), found, [check.code for check in all_checks()])
+    world.suggestion(of, found[0], "tenant_10.inv", "id", helps=(cheap.fingerprint,))
     page = person.get(PATH, {"window": "1h"})
     rows = rows_of(page)
     assert len(rows) == 50 + 5
     assert "8 statements alike but for their tables' schemas, the first 5 below, all of them · 1 finding" in rows[0]
+    assert rows[0].count("index ready") == 1  # of one that is not shown
+    for module in (timelines, totals):
+        monkeypatch.setattr(module, "MOST_NAMED", 10)
+    assert rows_of(person.get(PATH, {"window": "1h"})) == rows
     assert "of 61 statements" in page.content.decode()
     assert len(rows_of(person.get(PATH, {"window": "1h", "page": "2"}))) == 11
 

@@ -85,6 +85,31 @@ def test_what_costs_again_what_it_did_is_no_longer_worse_after_a_day(see):
     assert [what for what, _, _ in history()] == ["opened", "worse", "worse"]
 
 
+def test_what_got_dearer_is_not_told_again_with_each_member(database):
+    def see(hours: float, impact: float, *members: str, severity: Severity = Severity.INFO) -> FindingRecord:
+        found = replace(COSTLY, impact_s_per_day=impact, members=members, severity=severity)
+        keep_findings(database.server, database, [found], ["PL004"], now=NOW + timedelta(hours=hours))
+        return FindingRecord.objects.get()
+
+    see(0, 100, "a")
+    see(1, 900, "a")
+    see(2, 900, "a", "b")
+    see(3, 900, "a", "b")
+    see(4, 950, "a", "b", severity=Severity.WARNING)
+    see(5, 950, "a", "b", severity=Severity.WARNING)
+    assert history()[1:] == [
+        ("worse", "", "it cost 1 min 40 s a day"), ("worse", "", "new: b"), ("worse", "", "it was info"),
+    ]  # fmt: skip
+    assert see(40, 120, "a", "b", severity=Severity.WARNING).worse_since == NOW + timedelta(
+        hours=4
+    )  # more severe still
+    assert see(41, 900, "a", "b", severity=Severity.WARNING).worse_since == NOW + timedelta(hours=41)
+    assert history()[-1] == ("worse", "", "it cost 1 min 40 s a day")
+    keep_findings(database.server, database, [], ["PL004"], now=NOW + timedelta(hours=43))
+    see(44, 900, "a")
+    assert see(45, 1700, "a").worse_since is None
+
+
 def test_what_is_more_severe_stays_so_whatever_it_costs(database):
     for day, (severity, impact) in enumerate([(Severity.INFO, 100), (Severity.CRITICAL, 100), (Severity.CRITICAL, 50)]):
         found = replace(COSTLY, severity=severity, impact_s_per_day=impact)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from analyzer.models import Database, Statement
 from analyzer.monitored.readings import ActivityRow, NamesByOid
+from analyzer.store.series import timelines
 from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.snapshots import keep_names
 from analyzer.store.series.timelines import server_timeline, sparklines, statement_timeline
@@ -169,11 +170,16 @@ def test_quiet_statement_has_zeros(day):
 
 
 @pytest.mark.parametrize("key", list(SPANS))
-def test_sparklines(day, key, django_assert_max_num_queries):
+def test_sparklines(day, key, django_assert_max_num_queries, monkeypatch):
     lookup, listing = Statement.objects.order_by("pk")
     page = statement_totals(day.server, Window.last(key, day.now))
     with django_assert_max_num_queries(3):
-        found = sparklines(page.found, [lookup.pk, listing.pk])
+        found = sparklines(page.found, [(lookup.pk,), (listing.pk,), (lookup.pk, listing.pk)])
+    monkeypatch.setattr(timelines, "MOST_NAMED", 0)
+    assert sparklines(page.found, list(found)) == found
+    one, other, both = found.values()
+    assert both == [None if a is None else pytest.approx(a + b) for a, b in zip(one, other, strict=True)]
+    found = {lookup.pk: one, listing.pk: other}
     # Two calls of 1.5 ms a minute, also in the parts that the window and the clock cut.
     assert [v for v in found[lookup.pk] if v is not None] == pytest.approx(
         [5e-5] * sum(v is not None for v in found[lookup.pk])
@@ -183,7 +189,7 @@ def test_sparklines(day, key, django_assert_max_num_queries):
     assert key in ("1h", "6h") or found[listing.pk][0] is None
     few = statement_totals(day.server, Window.last(key, day.now), filters={"statement_ids": [listing.pk]})
     # but for the bucket that the window cuts
-    assert sparklines(few.found, [listing.pk])[listing.pk][1:] == found[listing.pk][1:]
+    assert sparklines(few.found, [(listing.pk,)])[(listing.pk,)][1:] == found[listing.pk][1:]
 
 
 def test_rates_are_per_measured_time(day):

@@ -36,6 +36,8 @@ check = Check(
 )
 
 CLEARLY = 2  # judgement: both sides are estimates of a sample
+# 3 in 30,000, which ANALYZE looks at (300 times default_statistics_target): rarer values it may well have missed
+MISSED_RATIO = 1e-4
 
 
 @check.on(IndexOf)
@@ -75,10 +77,11 @@ def _is_status(table: TableFacts, index: IndexFacts, column: ColumnFacts) -> boo
 
 
 def _is_asked_for(table: TableFacts, index: IndexFacts, share: float) -> bool:
-    """Whether its scans returned clearly more rows on average, where these were counted, than the other values have."""
+    """Whether its scans returned clearly more rows on average, where these were counted, than the other values have, or
+    may have where the sample saw few of them."""
     if not index.scans or index.rows_read is None or not table.rows:
         return False
-    return index.rows_read / index.scans > table.rows * (1 - share) * CLEARLY
+    return index.rows_read / index.scans > table.rows * max(1 - share, MISSED_RATIO) * CLEARLY
 
 
 def _mostly_null(table: TableFacts, index: IndexFacts, column: ColumnFacts, share: float) -> Finding:

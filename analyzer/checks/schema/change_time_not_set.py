@@ -1,8 +1,9 @@
 """Time of the last change that no UPDATE sets.
 
 A column named updated_at is for whoever copies, caches or checks what changed. Here the UPDATEs that were recorded in
-the last day set other columns and never this one, and no trigger of the table could: the rows keep the time of before.
-To verify, look at what the statements set and at psql's \\d of the table.
+the last day set other columns and not this one, and no trigger of the table could: as far as these tell, the rows keep
+the time of before. What functions set is not recorded. To verify, look at what the statements set and at psql's \\d of
+the table.
 
 Set it in each UPDATE, or by a trigger BEFORE UPDATE (moddatetime of the extension of that name does no more). ORMs set
 it where an object is saved, not where rows are updated by a query. Leave it alone where what is set is no change that
@@ -35,8 +36,8 @@ MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 
 @check.on(TableFacts)
 def change_time_not_set(table: TableFacts, context: Context) -> Iterator[Finding]:
-    are_set = context.columns_set.get(table.qualified_name, frozenset())
-    if table.kind != "r" or not are_set or table.activity.updated_rows < check["updated_rows"]:
+    are_set = (context.columns_set or {}).get(table.qualified_name, frozenset())
+    if table.kind != "r" or table.activity.updated_rows < check["updated_rows"]:
         return
     names = [column.name for column in table.columns if _is_of_change(column) and column.name not in are_set]
     if not names:
@@ -45,12 +46,15 @@ def change_time_not_set(table: TableFacts, context: Context) -> Iterator[Finding
         raise NotRun("needs the tables' triggers")
     if any("UPDATE" in trigger.events and trigger.enabled != "D" for trigger in table.triggers):
         return
+    if not are_set:
+        raise NotRun("needs recorded UPDATEs of the table")
     others = sorted(are_set)
     yield check.finding(
         subject=table.name,
         message=(
-            f"Recorded UPDATEs of {table.qualified_name} set {some_of(others)} and never {and_list(names)}, nor does a"
-            f" trigger: {'it keeps the time' if len(names) == 1 else 'they keep the times'} of before."
+            f"Recorded UPDATEs of {table.qualified_name} set {some_of(others)} and not {and_list(names)}, nor does a"
+            f" trigger: as far as these tell, {'it keeps the time' if len(names) == 1 else 'they keep the times'} of"
+            " before."
         ),
         hint="Set it in each UPDATE, or by a trigger BEFORE UPDATE.",
         evidence={"columns": listed(names), "columns_set": listed(others), "updated_rows": table.activity.updated_rows},

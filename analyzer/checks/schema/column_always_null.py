@@ -6,7 +6,8 @@ col IS NOT NULL LIMIT 1; ANALYZE sees a sample (300 times the statistics target)
 
 Drop it where nothing uses it: that is done at once and frees no space until rows are written anew. Indexes (be it one
 whose WHERE names it), keys and constraints of it go with it without a word: a column that has some gets no DROP to
-copy, nor does one that a recorded UPDATE sets. Leave it alone where it is for a feature to come, or for rare events; a
+copy, nor does one that a recorded UPDATE sets, nor any where none was looked for (fewer than 10,000 rows of a table of
+the database updated). Leave it alone where it is for a feature to come, or for rare events; a
 deleted_at or archived_at is not listed. Columns inherited from another table (INHERITS) are judged with that one.
 """
 
@@ -41,9 +42,10 @@ def column_always_null(table: TableFacts, context: Context) -> Iterator[Finding]
     names = [column.name for column in columns if _is_null(column) and _is_so_below(column, table, context)]
     if not names:
         return
-    set_by = context.columns_set.get(table.qualified_name, frozenset())
+    set_by = (context.columns_set or {}).get(table.qualified_name, frozenset())
+    may_go = context.columns_set is not None and table.constraints is not None
     hanging = {name: list(dict.fromkeys(dropped_with(name, table))) for name in names}
-    going = [name for name in names if not hanging[name] and name not in set_by and table.constraints is not None]
+    going = [name for name in names if not hanging[name] and name not in set_by and may_go]
     takes = [f"{name} takes {some_of(others)} along" for name, others in hanging.items() if others]
     is_set = [name for name in names if name in set_by]
     yield check.finding(

@@ -71,7 +71,7 @@ def few_hot_updates(table: TableFacts, context: Context) -> Iterator[Finding]:
 
 def _indexed(table: TableFacts, context: Context) -> dict[str, list[str]]:
     """By column that recorded UPDATEs set, the indexes that hold it; from 16 on those of BRIN are in nobody's way."""
-    columns = context.columns_set.get(table.qualified_name, frozenset())
+    columns = (context.columns_set or {}).get(table.qualified_name, frozenset())
     is_16 = context.facts is not None and context.facts.server_version_num >= 160_000
     indexes = [index for index in table.indexes if not (is_16 and index.method == "brin")]
     held = {

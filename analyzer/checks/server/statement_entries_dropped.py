@@ -17,7 +17,7 @@ from analyzer.checks import Check, NotRun, Threshold
 from analyzer.checks.settings import for_everybody, setting_fix
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts
-from analyzer.words.durations import DAY_S, span_words
+from analyzer.schema.evictions import LEAST_HOURS, MOST_ENTRIES, TIMES_A_DAY, dropped_words, larger, times_a_day
 from analyzer.words.lists import counted
 
 check = Check(
@@ -25,10 +25,10 @@ check = Check(
     code="SV048",
     title="pg_stat_statements drops entries",
     severity=Severity.INFO,
-    times=Threshold(5, "times a day", "judgement: a quarter of the entries; 5 % go each time (pg_stat_statements.c)"),
+    times=Threshold(TIMES_A_DAY, "times a day", "judgement: a quarter of the entries, of which 5 % go each time"),
     warning=Threshold(24, "times a day", "judgement: more than all entries in a day"),
-    hours=Threshold(6, "hours", "judgement: one job of the night does not stand for a day"),
-    most=Threshold(50_000, "entries", "judgement: with more, reading them all each minute costs the server"),
+    hours=Threshold(LEAST_HOURS, "hours", "judgement: one job of the night does not stand for a day"),
+    most=Threshold(MOST_ENTRIES, "entries", "judgement: with more, reading them all each minute costs the server"),
 )
 NAME = "pg_stat_statements.max"
 
@@ -38,23 +38,19 @@ def statement_entries_dropped(facts: ClusterFacts) -> Iterator[Finding]:
     evictions = facts.evictions
     if evictions is None:
         raise NotRun("needs pg_stat_statements_info (14 and later), read twice")
-    if evictions.seen_s < max(1.0, check["hours"] * 3600):
+    a_day = times_a_day(evictions, check["hours"])
+    if a_day is None:
         raise NotRun(f"needs {counted(round(check['hours']), 'hour')} of pg_stat_statements' counters")
-    a_day = evictions.times * DAY_S / evictions.seen_s
     if not evictions.times or a_day < check["times"]:
         return
     setting = for_everybody(facts, NAME)
     most = int(setting.value) if setting is not None else None
-    doubled = most * 2 if most is not None else 0
+    doubled = larger(most, check["most"]) if most else None
     yield check.finding(
         subject=NAME,
         severity=Severity.WARNING if a_day >= check["warning"] else Severity.INFO,
-        message=(
-            f"pg_stat_statements was full {evictions.times:,} times in {span_words(evictions.seen_s)} and dropped 5 %"
-            f" of its {f'{most:,} ' if most is not None else ''}entries each time: figures of rare statements have"
-            " gaps."
-        ),
+        message=dropped_words(evictions, most),
         hint="See what fills it (ST026 names lists of different lengths), then make room for more.",
         evidence={"times_dropped": evictions.times, "seen_hours": round(evictions.seen_s / 3600, 1), "entries": most},
-        fixes=(setting_fix(facts, NAME, str(doubled)),) if 0 < doubled <= check["most"] else (),
+        fixes=(setting_fix(facts, NAME, str(doubled)),) if doubled is not None else (),
     )

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from analyzer.monitored.readings import PreflightItem, ServerState
+from analyzer.schema.cluster import Evictions
+from analyzer.schema.evictions import TIMES_A_DAY, dropped_words, larger, times_a_day
+from analyzer.words.lists import counted
 
 # sqlcommenter's tags stand at the end of a text and are cut first. Judgement: ORMs' longer statements fit in 4 kB
 ENOUGH_QUERY_BYTES = 4096
-# each deallocation drops 5 % of the entries (pg_stat_statements.c, USAGE_DEALLOC_PERCENT): more than one in five
-# hours is more than 1 % of the entries an hour. Judgement.
-DEALLOCATIONS_PER_HOUR = 0.2
 RELOAD = "SELECT pg_reload_conf();\n-- on a managed service: set it in its parameters"
 RESTART = "-- takes effect after a restart of the server (on a managed service: set it in its parameters)"
 
@@ -59,20 +59,17 @@ def _entries(settings: Mapping[str, str], entries: int | None, state: ServerStat
     if entries is None or state is None or name not in settings:
         return
     most = int(settings[name])
+    doubled = larger(most)
+    sql = f"ALTER SYSTEM SET {name} = {doubled};\n{RESTART}" if doubled is not None else ""
     detail = f"{entries:,} of {most:,} entries are in use."
-    reset, dropped = state.stats_reset_at, state.deallocations
-    if reset is not None and dropped:
-        hours = max((state.taken_at - reset).total_seconds() / 3600, 1.0)
-        if dropped / hours > DEALLOCATIONS_PER_HOUR:
-            sql = f"ALTER SYSTEM SET pg_stat_statements.max = {most * 2};\n{RESTART}"
-            detail = (
-                f"Entries were dropped for lack of room {dropped:,} times in {hours:,.0f} h,"
-                f" 5 % of the {most:,} each time; figures of rare statements have gaps."
-            )
-            yield PreflightItem(name, "warning", detail, sql)
-            return
-    elif dropped is None and entries >= most * 0.95:  # before 14: full is all that can be seen
-        sql = f"ALTER SYSTEM SET pg_stat_statements.max = {most * 2};\n{RESTART}"
+    if state.deallocations is None and entries >= most * 0.95:  # before 14: full is all that can be seen
         yield PreflightItem(name, "warning", f"{detail} Rare statements are dropped for lack of room.", sql)
         return
+    if state.stats_reset_at is not None and state.deallocations:
+        dropped = Evictions(state.deallocations, (state.taken_at - state.stats_reset_at).total_seconds())
+        a_day = times_a_day(dropped)
+        if a_day is not None and a_day >= TIMES_A_DAY:  # as SV048, which then looks at the last day
+            yield PreflightItem(name, "warning", dropped_words(dropped, most), sql)
+            return
+        detail = f"{detail} Rare ones were dropped {counted(dropped.times, 'time')} since the counters were reset."
     yield PreflightItem(name, "ok", detail)

@@ -52,8 +52,3 @@ def added_up(members: Sequence[Member]) -> dict[str, int]:
     """Of extremes the largest."""
     every = [sums for _, sums in members]
     return {c: max(s[c] for s in every) if c.startswith("max_") else sum(s[c] for s in every) for c in every[0]}
-
-
-def added_lines(lines: Sequence[Sequence[float | None]]) -> list[float | None]:
-    """Point by point; None where nothing was measured."""
-    return [None if None in point else sum(filter(None, point)) for point in zip(*lines, strict=True)]

@@ -27,6 +27,7 @@ from analyzer.store.series.windows import Window
 MINUTES_UP_TO = timedelta(hours=25)
 HOURS_UP_TO = timedelta(days=8)
 RECENT_FOR = timedelta(days=2)  # as long as statement_recent is kept
+MOST_NAMED = 1_000  # judgement: of more statements or entries than these those of the whole server are read
 Ints = NDArray[np.int64]
 
 

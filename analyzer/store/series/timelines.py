@@ -1,6 +1,6 @@
 """Figures over time for charts. A bucket that was not measured is None, one without calls is 0. A few queries each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from analyzer.store.series.columns import without_calls
 from analyzer.store.series.copying import to_us
 from analyzer.store.series.packing import read_fresh, read_points
 from analyzer.store.series.partitions import floor_to
-from analyzer.store.series.spans import EntrySums, Spans, read_spans
+from analyzer.store.series.spans import MOST_NAMED, EntrySums, Spans, read_spans
 from analyzer.store.series.windows import Window
 
 CHARTED: tuple[str, ...] = (
@@ -146,8 +146,11 @@ def statement_timeline(statement: Statement, window: Window, columns: Sequence[s
     return Timeline(step, buckets, _gaps(server_id, window))
 
 
-def sparklines(sums: EntrySums, statements: Sequence[int], points: int = 30) -> dict[int, list[float | None]]:
-    """Load (sessions at once) per bucket and Statement id: at most ``points`` buckets and two. At most three queries.
+def sparklines(
+    sums: EntrySums, lines: Collection[tuple[int, ...]], points: int = 30
+) -> dict[tuple[int, ...], list[float | None]]:
+    """Load (sessions at once) per bucket of each line, which adds up the statements with these ids: at most ``points``
+    buckets and two. At most three queries.
 
     Per measured time, so that the first and the newest bucket, which are cut, show no fall.
     """
@@ -156,14 +159,15 @@ def sparklines(sums: EntrySums, statements: Sequence[int], points: int = 30) -> 
     unit = 300 if window.duration_s <= SPARKLINES_MINUTES_UP_TO_S else 86_400 if by_day else 3600
     step = max(unit, -(-int(window.duration_s) // points // unit) * unit)
     starts = _starts(window, step)
-    row_of = {statement: i for i, statement in enumerate(statements)}
+    row_of = {statement: i for i, statement in enumerate(dict.fromkeys(pk for line in lines for pk in line))}
     keep = np.isin(sums.statement_ids, list(row_of))
     entry_ids = sums.total.entry_ids[keep]
     rows = np.array([row_of[statement] for statement in sums.statement_ids[keep].tolist()], dtype=np.int64)
+    named = entry_ids.tolist() if len(entry_ids) <= MOST_NAMED else None
     if spans.is_whole:  # then the chunks tell what was measured, too
         some, after = None, spans.fresh_from
     else:
-        some, after = entry_ids.tolist(), window.start if unit == 300 else floor_to(window.start, "hour")
+        some, after = named, window.start if unit == 300 else floor_to(window.start, "hour")
     covered = _covered(spans.server.pk, starts, step, after, window.end)
     by_entry = np.zeros((len(entry_ids), len(starts)), dtype=np.int64)
     for chunk in spans.within(timedelta(seconds=step), (SPARKED,), some):
@@ -172,18 +176,21 @@ def sparklines(sums: EntrySums, statements: Sequence[int], points: int = 30) -> 
             mine, at = chunk.entries.find(entry_ids)
             by_entry[mine, bucket] += chunk.pick(SPARKED, at)
             covered[bucket] += chunk.covered_s if chunk.is_first and spans.is_whole else 0
-    fresh = read_fresh(spans.server.pk, spans.fresh_from, window.end, (SPARKED,), entry_ids.tolist())
+    fresh = read_fresh(spans.server.pk, spans.fresh_from, window.end, (SPARKED,), named)
+    fresh = fresh[np.isin(fresh[:, 0], entry_ids)]
     buckets = (fresh[:, 1] // 1_000_000 - starts[0]) // step
     np.add.at(by_entry, (np.searchsorted(entry_ids, fresh[:, 0]), buckets), fresh[:, 2])
-    time_us = np.zeros((len(statements), len(starts)))
+    time_us = np.zeros((len(row_of), len(starts)))
     np.add.at(time_us, rows, by_entry)
+    added = [time_us[[row_of[pk] for pk in line]].sum(axis=0) for line in lines]
+    time_us = np.array(added).reshape(len(lines), len(starts))
     if len(starts) > 1 and covered[-2] and covered[-1] < step * LEAST_MEASURED:
         time_us[:, -2] += time_us[:, -1]
         covered[-2] += covered[-1]
         time_us, covered = time_us[:, :-1], covered[:-1]
     return {
-        statement: [float(v) / 1e6 / c if c else None for v, c in zip(time_us[i], covered.tolist(), strict=True)]
-        for statement, i in row_of.items()
+        line: [float(v) / 1e6 / c if c else None for v, c in zip(times, covered.tolist(), strict=True)]
+        for line, times in zip(lines, time_us, strict=True)
     }
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analyzer.models import Server, Statement
 from analyzer.store.series.alike import MOST_SHOWN, Member, added_up, by_group, grouped
-from analyzer.store.series.spans import EntrySums, entry_sums
+from analyzer.store.series.spans import MOST_NAMED, EntrySums, entry_sums
 from analyzer.store.series.windows import Window
 from analyzer.words.durations import DAY_S
 
@@ -212,6 +212,21 @@ def statement_totals(
         end=window.end,
         found=found,
     )
+
+
+def statement_times(
+    server: Server, window: Window, statement_ids: Sequence[int], filters: Mapping[str, Any]
+) -> tuple[dict[int, float], float]:
+    """Total time (ms) of these in the window by id, and how many seconds of it were measured; no texts are read.
+
+    ``filters``: of them ``database_oid`` and ``role_oid``.
+    """
+    named = statement_ids if len(statement_ids) <= MOST_NAMED else None
+    sums = entry_sums(server, window, RAN, named)
+    ids, columns = sums.by_statement(_kept(sums, {k: v for k, v in filters.items() if v not in (None, "")}))
+    keep = np.isin(ids, list(statement_ids))
+    times_ms = columns["total_exec_time_us"][keep] / 1000
+    return dict(zip(ids[keep].tolist(), times_ms.tolist(), strict=True)), sums.covered_s
 
 
 def _row(members: list[Member], about: Mapping[int, tuple[Any, ...]], server_time_ms: float) -> StatementTotals | None:
