@@ -24,6 +24,7 @@ EXPLAINED = 1e-3  # of the squared error: nothing more to look for
 LEAST_CORRELATION, LEAST_GAIN = 0.2, 0.1  # below, a column is not worth fitting: the last word is needed_r2
 # Two pages whose traffic has one wave do not share the chance in it: the changes' coefficient is a fraction then.
 CHANGE_RATIO = (0.5, 4.0)
+ONE_SIDED_95 = 1.645  # standard errors: in 19 of 20 cases it is more
 TRIED = 6  # columns tried in each round, those that go best with what is unexplained
 
 
@@ -46,6 +47,12 @@ class Burst:
     share: float
     partial_r2: float  # how much worse the fit is without: of levels or of changes, the smaller
     change_ratio: float  # the coefficient of the changes over that of the levels: 1 for real children
+    standard_error_ratio: float = 0.0  # of the coefficient, over it
+
+    @property
+    def sure_per_call(self) -> float:
+        """No fewer by the levels' error, nor by the changes: what only follows the traffic is in the levels."""
+        return self.per_call * min(self.change_ratio, 1 - ONE_SIDED_95 * self.standard_error_ratio)
 
 
 def bursts(calls: Series, columns: Sequence[Regressor], load: Series, least_per_call: float) -> list[Burst]:
@@ -63,7 +70,9 @@ def bursts(calls: Series, columns: Sequence[Regressor], load: Series, least_per_
     while chosen:
         judged = fit.judge(chosen)
         few = [
-            b for b in judged if b.per_call < least_per_call or not CHANGE_RATIO[0] <= b.change_ratio <= CHANGE_RATIO[1]
+            b
+            for b in judged
+            if b.sure_per_call < least_per_call or not CHANGE_RATIO[0] <= b.change_ratio <= CHANGE_RATIO[1]
         ]
         weak = [b for b in judged if b.partial_r2 < needed_r2(b.column, len(calls), rivals[b.column.is_linked])]
         if not few and not weak:
@@ -78,8 +87,19 @@ def needed_r2(column: Regressor, intervals: int, columns: int) -> float:
 
     A column with a foreign key to the lookup is one of few: only such are counted then.
     """
-    chance = 2 * np.log(max(2, columns)) / intervals
-    return float(min(0.95, 0.15 + chance + 1.5 * chance**2 if column.is_linked else 0.25 + 2 * chance))
+    if column.is_linked:
+        return needed_of_few(intervals, columns)
+    return float(min(0.95, 0.25 + 2 * _by_chance(intervals, columns)))
+
+
+def needed_of_few(intervals: int, rivals: int) -> float:
+    """Of rivals that foreign keys chose."""
+    chance = _by_chance(intervals, rivals)
+    return float(min(0.95, 0.15 + chance + 1.5 * chance**2))
+
+
+def _by_chance(intervals: int, columns: int) -> float:
+    return float(2 * np.log(max(2, columns)) / intervals)
 
 
 def _next(
@@ -94,13 +114,15 @@ def _next(
     if before <= EXPLAINED * fit.error_of_changes(()):
         return None  # what is left is rounding
     best: tuple[float, Regressor] | None = None
-    for place in np.argsort(-correlations, kind="stable")[:TRIED]:
+    # of equals, the one that runs least: once where others run twice for each call of the page
+    calls = [c.values.sum() / c.per_call for c in columns]
+    for place in np.lexsort((calls, -np.round(correlations, 3)))[:TRIED]:
         column = columns[place]
         if correlations[place] < LEAST_CORRELATION:
             break
         # of equals, the one with a foreign key
         error = fit.error_of_changes([*chosen, column]) * (1.0 if column.is_linked else 1.02)
-        if best is not None and error >= best[0]:
+        if best is not None and error >= best[0] * (1 - EXPLAINED):
             continue
         if fit.coefficient([*chosen, column]) * column.per_call >= least_per_call:
             best = error, column
@@ -145,13 +167,15 @@ class _Fit:
             others = [c for c in columns if c is not column]
             without = _solve(self._levels(others), self.calls, self.weights)[1]
             beta = float(coefficients[place])
+            partial_r2 = min(_gain(error, without), _gain(change_error, self.error_of_changes(others)))
             judged.append(
                 Burst(
                     column,
                     per_call=beta * column.per_call,
                     share=min(1.0, beta * float(column.values.sum()) / total) if total else 0.0,
-                    partial_r2=min(_gain(error, without), _gain(change_error, self.error_of_changes(others))),
+                    partial_r2=partial_r2,
                     change_ratio=float(of_changes[place]) / beta if beta > 0 else 0.0,
+                    standard_error_ratio=_standard_error(partial_r2, len(self.calls) - design.shape[1]),
                 )
             )
         return judged
@@ -171,6 +195,11 @@ def _solve(design: Series, target: Series, weights: Series) -> tuple[Series, flo
     scale = np.maximum(np.abs(design).max(axis=0), 1e-12)
     coefficients, norm = nnls(design / scale * weights[:, None], target * weights)
     return coefficients / scale, float(norm) ** 2
+
+
+def _standard_error(partial_r2: float, degrees: int) -> float:
+    """Of a coefficient, over it: 1 / t, which follows from how much worse the fit is without."""
+    return float(np.sqrt(max(0.0, 1 - partial_r2) / max(1e-9, partial_r2) / max(1, degrees)))
 
 
 def _gain(error: float, error_without: float) -> float:

@@ -70,6 +70,15 @@ def loop_fixes(table: TableFacts, column: str | None, facts: SchemaFacts, models
     )  # fmt: skip
 
 
+def condition_fix() -> Fix:
+    """For a statement that is asked again and again by conditions, with other values each time."""
+    return Fix(
+        "SQL: one statement instead of N", "sql",
+        "select asked.*, answer.* from (values ($1, $2), ($3, $4)) as asked (a, b)\n"
+        "left join lateral (...) as answer on true  -- the statement, with asked.a and asked.b for its parameters",
+    )  # fmt: skip
+
+
 def _links(steps: Sequence[FetchStep]) -> list[Link]:
     return [link for step in steps for link in (step.link, *_links(step.then))]
 

@@ -21,14 +21,17 @@ class Lookup:
     children: tuple[ChildLookup, ...]  # the ways to look at it, one for each table it is looked up in
 
     @property
+    def is_by_single_keys(self) -> bool:
+        return bool(self.children[0].shape.key_columns) and not self.children[0].is_list
+
+    @property
     def name(self) -> str:
         child = self.children[0]
-        keys = child.shape.key_columns
-        return (
-            f"{child.table.qualified_name} by {', '.join(keys)}"
-            if keys
-            else f"the whole of {child.table.qualified_name}"
-        )
+        columns = child.shape.key_columns or child.shape.other_columns
+        if not columns:
+            return f"the whole of {child.table.qualified_name}"
+        by = "conditions on " if child.is_by_conditions else ""
+        return f"{child.table.qualified_name} by {by}{', '.join(columns)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,15 @@ class PageLookup:
 def by_page(lookups: Sequence[PageLookup]) -> Iterator[list[PageLookup]]:
     """What one call can fetch: of each page's parent all lookups, with those that follow another lookup; of lookups
     without a parent those of one page. Each lookup once, in the order of their names."""
-    groups: dict[str, list[PageLookup]] = defaultdict(list)
+    groups: dict[tuple[str, bool], list[PageLookup]] = defaultdict(list)
     for one in (one for one in lookups if one.parent is not None):
-        groups[_root(one, lookups)].append(one)
+        groups[_root(one, lookups), True].append(one)
     pages: list[StatementSeries] = []
     for one in lookups:
         if one.parent is None:
             page = next((p for p in pages if _is_same_page(p, one.page)), one.page)
             pages.append(page)
-            groups[page.fingerprint].append(one)
+            groups[page.fingerprint, False].append(one)
     for root in sorted(groups):
         yield _once(groups[root])
 

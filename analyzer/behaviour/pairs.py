@@ -1,11 +1,11 @@
 """Pairs of statements that could be parent and child, by shape and foreign keys."""
 
 import enum
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
-from analyzer.statements.lookup import LookupShape, ParentShape, parent_shape, repeatable_shapes
+from analyzer.statements.lookup import LookupShape, ParentShape, condition_shape, parent_shape, repeatable_shapes
 from analyzer.words.plurals import singular
 
 
@@ -19,11 +19,20 @@ class Multiplicity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChildLookup:
-    """A lookup by key. ``is_unique``: the key columns hold a unique key, so at most one row comes back."""
+    """A lookup by key. ``is_unique``: the key columns hold a unique key, so at most one row comes back.
+
+    ``is_list``: by IN lists, of one key where it is asked row by row; the counters have both as one statement.
+    """
 
     shape: LookupShape
     table: TableFacts
     is_unique: bool
+    is_list: bool = False
+
+    @property
+    def is_by_conditions(self) -> bool:
+        """Ranges, ORs, paths: no key that the rows of another statement bring."""
+        return not self.shape.key_columns and bool(self.shape.other_columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +58,17 @@ class Link:
 def children_of(sql: str, facts: SchemaFacts) -> tuple[ChildLookup, ...]:
     """The statement as a lookup, once for each table looked up by a key that is unique or leads a foreign key or index.
 
-    An IN list or an array is a batch already, and no lookup. A whole table (no key) is the same rows every time.
+    An array is a batch already, and no lookup. A whole table (no key) is the same rows every time. What looks nothing
+    up by such a key may ask by other conditions.
     """
+    shapes = repeatable_shapes(sql, facts)
+    lists = tuple(replace(s, key_columns=s.list_columns) for s in shapes if s.list_columns and not s.key_columns)
+    return _by_keys(shapes, facts) or _by_keys(lists, facts, is_list=True) or _by_conditions(sql, facts)
+
+
+def _by_keys(shapes: Sequence[LookupShape], facts: SchemaFacts, *, is_list: bool = False) -> tuple[ChildLookup, ...]:
     children = []
-    for shape in repeatable_shapes(sql, facts):
+    for shape in shapes:
         table = facts.find_table(shape.table, shape.schema or None)
         if table is None or (shape.array_columns and not shape.key_columns):
             continue
@@ -65,8 +81,14 @@ def children_of(sql: str, facts: SchemaFacts) -> tuple[ChildLookup, ...]:
             index.is_usable and index.columns and index.columns[0] in keys for index in table.indexes
         )
         if unique or leads:
-            children.append(ChildLookup(shape, table, unique))
+            children.append(ChildLookup(shape, table, unique, is_list))
     return tuple(children)
+
+
+def _by_conditions(sql: str, facts: SchemaFacts) -> tuple[ChildLookup, ...]:
+    shape = condition_shape(sql, facts)
+    table = facts.find_table(shape.table, shape.schema or None) if shape else None
+    return (ChildLookup(shape, table, is_unique=False),) if shape and table else ()
 
 
 def links(child: ChildLookup, parent: ParentShape, facts: SchemaFacts) -> Iterator[Link]:

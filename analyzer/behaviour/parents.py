@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.behaviour.fit import Burst, Series, explained
+from analyzer.behaviour.fit import Burst, Series, explained, needed_of_few
 from analyzer.behaviour.pairs import Link
 from analyzer.behaviour.workload import StatementSeries
 
-# Of the changes of a parent's rows, how much the page's own statement has to explain: it may serve other pages too.
-LEAST_R2 = 0.2
+# Judgement: what brings the keys runs once a call of the page, which a fit may put lower; rarer, it is another page's.
+LEAST_PER_PAGE = 0.5
 MOST_TRIED = 12  # linked statements, those that return most; judgement
 
 
@@ -35,18 +35,22 @@ def parent_of(
     load: Series,
     per_row: tuple[float, float],
 ) -> Parent | None:
-    """The linked statement whose rows on the marker's page fit the burst best; ``per_row``: the least and the most."""
+    """The linked statement whose rows on the marker's page fit the burst best; ``per_row``: the least and the most.
+
+    Of the changes of its rows, the page's own statement has to explain more than it would of the best by chance: it may
+    serve other pages too.
+    """
     ranked: list[tuple[tuple[bool, bool, bool, float], Parent]] = []
-    for series, link in sorted(linked, key=lambda pair: (pair[0] is not marker, -float(pair[0].rows.sum())))[
-        :MOST_TRIED
-    ]:
+    tried = sorted(linked, key=lambda pair: (pair[0] is not marker, -float(pair[0].rows.sum())))[:MOST_TRIED]
+    least_r2 = needed_of_few(len(marker.calls), len(tried))
+    for series, link in tried:
         calls, rows = float(series.calls.sum()), float(series.rows.sum())
         if not calls or not rows:
             continue
         rows_per_page, r2 = rows / calls, 1.0
         if series is not marker:
             rows_per_page, r2 = explained(series.rows, marker.calls, load)
-        if r2 < LEAST_R2 or rows_per_page < 2:
+        if r2 < least_r2 or rows_per_page < max(2.0, LEAST_PER_PAGE * rows / calls):
             continue
         ratio = burst.per_call / rows_per_page
         if per_row[0] <= ratio <= per_row[1]:

@@ -24,7 +24,7 @@ class Wording:
 def wording(group: Sequence[PageLookup], parent: Parent | None, base: TableFacts | None) -> Wording:
     """``base``: the table that the parent's rows are of."""
     child = group[0].lookup.children[0]
-    keys = ", ".join(child.shape.key_columns) or "all of it"
+    keys = ", ".join(child.shape.key_columns or child.shape.other_columns) or "all of it"
     looked_up = f"{child.table.qualified_name}({keys})"
     if parent is None or base is None:
         which = looked_up if len(group) == 1 else f"lookups beside {looked_up}"
@@ -55,7 +55,15 @@ def wording(group: Sequence[PageLookup], parent: Parent | None, base: TableFacts
     )
 
 
-def undecided(group: Sequence[PageLookup]) -> str:
+def what_to_do(group: Sequence[PageLookup], parent: Parent | None) -> str:
+    if parent is not None:
+        return f"Fetch what belongs to all rows at once: the one call below ends all of it.{_undecided(group)}"
+    if any(one.lookup.children[0].is_by_conditions for one in group):
+        return "What the page knows before its loop can be asked of all at once."
+    return "The same row, or rows that are known before: fetch them once, before the loop."
+
+
+def _undecided(group: Sequence[PageLookup]) -> str:
     """Which of several columns brings the keys of one lookup a row."""
     for one in group:
         if one.parent is not None and one.parent.link.also_by and one.parent.per_row < TWO_A_ROW:

@@ -20,7 +20,8 @@ class LookupShape:
 
     ``aggregate``: "count", "sum", ... , "exists", or None for plain rows. ``limit`` is None for no limit
     and where pg_stat_statements put a parameter in its place (``has_limit`` tells which). ``joined``:
-    tables joined on, as for a many-to-many relation; the keys are all on ``table``.
+    tables joined on, as for a many-to-many relation; the keys are all on ``table``. ``list_columns``: those of
+    ``array_columns`` with an IN list of several, which the same statement may have with one value.
     """
 
     schema: str
@@ -33,6 +34,7 @@ class LookupShape:
     has_limit: bool
     columns: frozenset[str] | None  # in the target list; None: all
     joined: tuple[tuple[str, str], ...] = ()
+    list_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,25 @@ def repeatable_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[Looku
     return shapes
 
 
+def condition_shape(sql: str, facts: SchemaFacts | None = None) -> LookupShape | None:
+    """What the statement asks of the first table that it compares with values in any way; it has no ``key_columns``.
+
+    None for pages of a list, groups, and what locks rows or names no such table.
+    """
+    block, aggregate = _looked_up(sql, query_blocks(sql, facts))
+    if block is None or block.kind != "select" or block.is_locking or block.is_grouped or block.has_offset:
+        return None
+    if block.has_other_sources or (block.limit is not None and block.limit not in LOOKUP_LIMITS):
+        return None
+    for table in block.tables:
+        columns = tuple(sorted({p.column for p in table.predicates if p.joined is None and p.parameters}))
+        if columns:
+            return LookupShape(
+                table.schema, table.name, (), (), columns, aggregate, block.limit, block.has_limit, table.selected
+            )
+    return None
+
+
 def _shapes(block: QueryBlock, aggregate: str | None, *, lists_of_one: bool = False) -> tuple[LookupShape, ...]:
     if block.kind != "select" or block.is_locking or not block.tables:
         return ()
@@ -90,6 +111,7 @@ def _shapes(block: QueryBlock, aggregate: str | None, *, lists_of_one: bool = Fa
 def _shape(block: QueryBlock, table: TableUse, aggregate: str | None, lists_of_one: bool) -> LookupShape | None:
     values = [p for p in table.predicates if p.joined is None]
     keys = {p.column for p in values if p.operator == "eq" and p.is_bare}
+    lists = {p.column for p in values if p.operator == "in" and p.is_bare} - keys
     arrays = {p.column for p in values if p.operator in ("any", "in") and p.is_bare} - keys
     if lists_of_one:
         keys |= {p.column for p in values if p.operator == "in" and p.is_bare and p.value_count == 1}
@@ -104,7 +126,7 @@ def _shape(block: QueryBlock, table: TableUse, aggregate: str | None, lists_of_o
     joined = tuple((t.schema, t.name) for t in block.tables if t is not table)
     return LookupShape(
         table.schema, table.name, tuple(sorted(keys)), tuple(sorted(arrays)), tuple(sorted(others)), aggregate,
-        block.limit, block.has_limit, table.selected, joined,
+        block.limit, block.has_limit, table.selected, joined, tuple(sorted(lists & arrays)),
     )  # fmt: skip
 
 
@@ -121,16 +143,18 @@ def parent_shape(sql: str, facts: SchemaFacts | None = None) -> ParentShape | No
 
 
 def _looked_up(sql: str, blocks: list[QueryBlock]) -> tuple[QueryBlock | None, str | None]:
-    """The one block that reads a table.
+    """The one block that reads a table, if narrowed by others.
 
     ``SELECT EXISTS (SELECT ... WHERE fk = $1)`` and ``SELECT count(*) FROM (SELECT ... WHERE fk = $1) s``
     have it inside.
     """
     if len(blocks) == 1 or (blocks and blocks[0].tables and _only_narrowed(sql, blocks[1:])):
         return blocks[0], None
-    if len(blocks) == 2 and not blocks[0].tables and blocks[0].is_aggregate and blocks[1].role == "subquery":
+    if len(blocks) < 2 or blocks[0].tables or any(b.role != "expression" for b in blocks[2:]):
+        return None, None
+    if blocks[0].is_aggregate and blocks[0].aggregates and blocks[1].role == "subquery":
         return blocks[1], blocks[0].aggregates[0]
-    if len(blocks) == 2 and not blocks[0].tables and not blocks[0].has_other_sources and blocks[1].role == "expression":
+    if not blocks[0].has_other_sources and blocks[1].role == "expression":
         statement = single_statement(sql)
         targets = () if isinstance(statement, Unparsable) else getattr(statement, "targetList", None) or ()
         link = next((t.val for t in targets if len(targets) == 1), None)

@@ -293,6 +293,15 @@ def test_loop_without_a_visible_parent_is_possible() -> None:
     assert finding.evidence["confidence"] == "possible"
 
 
+def test_lists_one_after_another_are_no_loop() -> None:
+    app = App(6)
+    lists = LINES.replace("= $1", "in ($1 /*, ... */)")
+    app.run(lists, app.calls(300))
+    app.run(SESSION, app.calls(300))
+    seen = fingerprint(lists) or ""
+    assert found_by(check, app.workload(SessionEvidence({seen: 50}, {}, {seen: (14, 12, 11)}))) == []
+
+
 def test_too_few_intervals_are_said() -> None:
     app = App(7, intervals=19)
     app.run(ORDERS, app.calls(30))

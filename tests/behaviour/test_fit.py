@@ -52,6 +52,23 @@ def test_look_alikes_are_not(kind: str, seed: int) -> None:
     assert bursts(child, _columns(rows, calls), load, 5) == []
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_three_a_call_are_not_taken_for_five(seed: int) -> None:
+    """The other callers' traffic happens to follow the page's for a while."""
+    generator = np.random.default_rng(300 + seed)
+    calls = _traffic(generator, 12)
+    child = 3 * calls + generator.poisson(10 * np.convolve(calls, np.ones(5) / 5, "same")) + _traffic(generator, 40)
+    assert bursts(child, _columns(calls * 3, calls), _traffic(generator, 500), 5) == []
+
+
+def test_a_page_is_marked_by_what_runs_once_for_each_call() -> None:
+    generator = np.random.default_rng(5)
+    calls = _traffic(generator, 20)
+    columns = [Regressor(at, calls * n, 1.0, False) for at, n in enumerate((3, 2, 1))]
+    (burst,) = bursts(calls * 12, columns, _traffic(generator, 500), 2)
+    assert (burst.column.at, burst.per_call) == (2, pytest.approx(12))
+
+
 def test_pages_that_are_always_full_are_read_off_the_calls() -> None:
     generator = np.random.default_rng(1)
     calls = _traffic(generator, 20)

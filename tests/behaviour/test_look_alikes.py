@@ -17,7 +17,11 @@ from tests.behaviour.test_check import (
 from tests.checks.builders import found_by
 
 PING, HEALTH = "select $1", 'select "id", "name" from "shop_product" where "shop_product"."id" = $1'
+IN_LISTS = LINES.replace("= $1", "in ($1 /*, ... */)")
 JOB_ORDERS = 'select "id", "customer_id" from "shop_order" where "status" = $1'
+
+
+OF_DAY = 'select sum("product") from "shop_orderline" where "id" >= $1 and "id" < $2'
 
 
 def busy(seed: int) -> App:
@@ -71,6 +75,11 @@ LOOK_ALIKES = {
     "health checks": lambda app: app.run(HEALTH, app.random.poisson(120, app.intervals).astype(float)),
     "three lookups a page": lambda app: app.run(LINES, app.series[PRODUCTS][0] * 3),
     "one lookup a page": lambda app: app.run(LINES, app.series[PRODUCT][0] * 1),
+    "lists in chunks": lambda app: app.run(IN_LISTS, app.series[ORDERS][0] * 2, app.series[ORDERS][1] * 3),
+    "three ranges a page": lambda app: app.run(OF_DAY, app.series[PRODUCTS][0] * 3),
+    "ranges that are polled": lambda app: app.run(OF_DAY, app.random.poisson(900, app.intervals).astype(float)),
+    "a range a request": lambda app: app.run(OF_DAY, app.series[SESSION][0] * 1),
+    "a report of ranges every minute": lambda app: app.run(OF_DAY, 300.0 + app.random.poisson(30, app.intervals)),
     "a cache that is refilled": lambda app: app.run(LINES, app.random.poisson(3, app.intervals) ** 3.0 * 20),
 }
 
@@ -103,6 +112,12 @@ def twice_a_row(app: App) -> None:
     app.run(LINES, rows * 2, rows * 6)
 
 
+def also_prefetched(app: App) -> None:
+    """Another page fetches the same rows at once: one statement, whose text is that of whoever came first."""
+    rows, other = app.series[ORDERS][1], app.series[SESSION][0]
+    app.run(IN_LISTS, rows + other, rows * 3 + other * 40)
+
+
 def seldom(app: App) -> None:
     """Less than two requests a minute, by chance: a job would come once whenever its time has come."""
     calls = app.random.poisson(1.7, app.intervals).astype(float)
@@ -116,6 +131,7 @@ TRUE = {
     "a page deployed a quarter of an hour ago": new_page,
     "a very busy page": busy_page,
     "two a row": twice_a_row,
+    "looked up row by row here and prefetched there": also_prefetched,
 }
 
 
@@ -127,3 +143,13 @@ def test_is_named(kind: str, seed: int) -> None:
     (found,) = found_by(check, app.workload())
     assert found.subject == "public.shop_orderline(order_id) per row of public.shop_order"
     assert found.fixes[0].code == 'Order.objects.prefetch_related("orderline_set")'
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ranges_asked_one_by_one_are_named_without_rows_that_bring_them(seed: int) -> None:
+    app = busy(seed)
+    app.run(OF_DAY, app.series[PRODUCTS][0] * 12)
+    (found,) = found_by(check, app.workload())
+    assert found.subject == "public.shop_orderline(id) several times per page"
+    assert "public.shop_orderline by conditions on id (12.0 times); possible, by the counters" in found.message
+    assert [fix.language for fix in found.fixes] == ["sql"]

@@ -12,10 +12,11 @@ from tests.checks.builders import found_by
 
 pytestmark = pytest.mark.slow
 
-# (application, intervals) -> share of the repeated statements that is named, rounded down. What is missing are no
-# lookups by a key (ranges of days, paths of trees, ORs, longer IN lists) and two of a page that no statement of its own
-# marks.
-LEAST_NAMED = {("oscar", 60): 0.7, ("oscar", 25): 0.65, ("pretix", 60): 0.8, ("pretix", 25): 0.7}
+# (application, intervals) -> share of the repeated statements that is named, rounded down. What is missing on oscar's
+# are two of a page that no statement of its own marks, and what three pages repeat so evenly that chance could too.
+LEAST_NAMED = {("oscar", 60): 0.85, ("oscar", 25): 0.8, ("pretix", 60): 0.8, ("pretix", 25): 0.7}
+# the last two of each had something false while the parent was not held to the chance in it
+SEEDS = {60: (0, 1, 105, 110), 25: (0, 1, 101, 102)}
 
 
 def named_and_false(found, findings, pages):
@@ -35,7 +36,7 @@ def test_what_is_named_is_true_and_most_is_named(app, intervals):
     found = recording(app)
     pages = sorted(found.pages)
     hits = total = 0
-    for seed in range(2):
+    for seed in SEEDS[intervals]:
         workload = load(found, pages, seed, intervals)
         calls = {s.fingerprint: s.calls.sum() for s in workload.series}
         repeated = {f for f in found.repeated(pages) if calls.get(f, 0) >= 1000}
@@ -51,8 +52,8 @@ def test_pages_that_repeat_nothing_get_no_finding(app):
     found = recording(app)
     quiet = [name for name in sorted(found.pages) if not found.repeated([name])]
     assert len(quiet) >= 10
-    for seed in range(3):
-        assert [f.message for f in found_by(check, load(found, quiet, seed))] == []
+    for seed, intervals in ((0, 60), (1, 60), (2, 60), (108, 25)):
+        assert [f.message for f in found_by(check, load(found, quiet, seed, intervals))] == []
 
 
 def test_a_page_is_one_finding_with_one_call():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.statements.lookup import ParentShape, ParentTable, parent_shape, repeatable_shapes
+from analyzer.statements.lookup import ParentShape, ParentTable, condition_shape, parent_shape, repeatable_shapes
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import Preparable, Rewrite, preparable_sql
 from tests.advice.builders import facts, table
@@ -153,6 +153,14 @@ def test_no_lookup(sql):
         ("select * from a where x = $1 order by id desc limit 1", ("x",), (), None),
         ("select sum(id) from a where x = $1", ("x",), (), "sum"),
         ("select x, count(*) from a where id = $1 group by x", ("id",), (), "group"),
+        (
+            "select count(*) from (select distinct id from a where x = $1"
+            " and not exists (select 1 from b where b.a_id = a.id)) s",
+            ("x",),
+            (),
+            "count",
+        ),
+        ("select exists (select 1 from a where x = $1 and id in (select a_id from b))", ("x",), ("id",), "exists"),
         ("select * from a where x = $1 and number = 3 and name like $2", ("number", "x"), ("name",), None),
     ],
 )
@@ -161,6 +169,34 @@ def test_lookups(sql, keys, others, aggregate):
     assert (shape.schema, shape.table, shape.key_columns, shape.other_columns, shape.aggregate) == (
         "public", "a", keys, others, aggregate
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("select sum(x) from a where number >= $1 and number < $2", ("number",)),
+        ("select 1 from a where number = $1 and name between $2 and $3 limit $4", ("name", "number")),
+        ("select 1 from a left join b on a.id = b.a_id where b.y = $1 or a.x = $2 limit 1", ("x",)),
+        ("select count(*) from (select distinct id from a where name like $1) s", ("name",)),
+        ("select * from a where number > $1 limit 50", None),
+        ("select * from a where number > $1 offset $2", None),
+        ("select x, count(*) from a where number > $1 group by x", None),
+        ("select * from a where number > $1 for update", None),
+        ("select * from a where number > 7", None),
+        ("select * from a", None),
+        ("delete from a where number > $1", None),
+    ],
+)
+def test_what_is_asked_by_other_conditions_than_keys(sql, columns):
+    shape = condition_shape(sql, SCHEMA)
+    assert (shape and (shape.key_columns, shape.other_columns)) == (columns and ((), columns))
+
+
+def test_lists_of_several_are_told_from_arrays():
+    (several,) = repeatable_shapes("select * from a where x in ($1 /*, ... */)", SCHEMA)
+    (array,) = repeatable_shapes("select * from a where x = any($1)", SCHEMA)
+    assert (several.array_columns, several.list_columns) == (("x",), ("x",))
+    assert (array.array_columns, array.list_columns) == (("x",), ())
 
 
 def test_parents_tell_what_they_return():

@@ -11,6 +11,10 @@ itself or after the list, or both bear the tag of one route (behaviour/grades.py
 finding name the route and the line of code: a comment behind each, as sqlcommenter and marginalia write them
 (/*route='orders.list',file='orders/views.py:41'*/). A route that half of all sampled statements bear, as GraphQL's,
 confirms nothing. What sessions show is said after eight intervals, the rest after twenty.
+
+What asks by no key (a range of days, a path, an OR of two columns) is named from ten times a call of the page on,
+without the rows that bring its values. A statement with an IN list may be a prefetch on one page and a lookup row by
+row on another, where its text is only that of whoever came first: it is named only with the rows that bring its keys.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +23,7 @@ import numpy as np
 
 from analyzer.behaviour.admin import is_admin_list
 from analyzer.behaviour.fit import Regressor, Series, bursts
-from analyzer.behaviour.fixes import fixes, loop_fixes
+from analyzer.behaviour.fixes import condition_fix, fixes, loop_fixes
 from analyzer.behaviour.frequency import age, began, is_in_few, is_steady
 from analyzer.behaviour.grades import Grade, Grounds, grounds_of, weakest
 from analyzer.behaviour.origins import are_of_different_pages, origin_of, shared_route
@@ -27,7 +31,7 @@ from analyzer.behaviour.pages import Lookup, PageLookup, by_page, steps
 from analyzer.behaviour.pairs import ChildLookup, Link, base_table, children_of, links
 from analyzer.behaviour.parents import parent_of
 from analyzer.behaviour.sessions import judge_sessions, long_runs
-from analyzer.behaviour.wording import told_apart, undecided, where, wording
+from analyzer.behaviour.wording import told_apart, what_to_do, where, wording
 from analyzer.behaviour.workload import ObservedWorkload, StatementSeries
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Fix, Severity
@@ -83,7 +87,8 @@ def n_plus_one_burst(workload: ObservedWorkload) -> Iterator[Finding]:
     is_early = workload.intervals < check["intervals"]
     children = {id(s): children_of(s.normalized_sql, facts) for s in workload.series}
     shapes = {id(s): parent_shape(s.normalized_sql, facts) for s in workload.series if s.rows.any()}
-    load = _load([s.calls for s in workload.series if not children[id(s)]], workload.intervals)
+    others = [s for s in workload.series if all(child.is_by_conditions for child in children[id(s)])]
+    load = _load([s.calls for s in others], workload.intervals)
     lookups: list[PageLookup] = []
     loops: list[Lookup] = []
     for series in workload.series:
@@ -94,7 +99,7 @@ def n_plus_one_burst(workload: ObservedWorkload) -> Iterator[Finding]:
         if is_early or age(series.calls) < check["new_intervals"]:
             named = [one for one in named if _is_sure(one)]
         lookups.extend(named)
-        if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
+        if not named and lookup.is_by_single_keys and _is_loop(workload, series):
             loops.append(lookup)
     yield from told_apart([_finding(workload, group, facts) for group in by_page(lookups)])
     if is_early:
@@ -175,7 +180,7 @@ def _judge(
         if burst.share * float(series.calls.sum()) < _least_calls(workload.intervals) / 2 or not _is_page(page, series):
             continue
         parent = parent_of(burst, page, linked, load, (check["least_per_row"], check["most_per_row"]))
-        if parent is None and burst.per_call < check["loop_per_call"]:
+        if parent is None and (lookup.children[0].is_list or burst.sure_per_call < check["loop_per_call"]):
             continue
         above = parent.series if parent else page
         if are_of_different_pages(workload.sessions, series, above):
@@ -226,12 +231,7 @@ def _finding(workload: ObservedWorkload, group: Sequence[PageLookup], facts: Sch
         subject=words.subject,
         severity=severity,
         message=f"Looked up {words.said}{where(origin)}: {what}; {grounds.words}.{admin}",
-        hint=(
-            "Fetch what belongs to all rows at once: the one call below ends all of it."
-            if parent
-            else "The same row, or rows that are known before: fetch them once, before the loop."
-        )
-        + undecided(group)
+        hint=what_to_do(group, parent)
         + ("" if origin.route or origin.file else TAGS_HINT),
         evidence={
             "lookups_per_call": lookups,
@@ -300,4 +300,6 @@ def _loop_finding(workload: ObservedWorkload, lookup: Lookup, facts: SchemaFacts
 
 def _loop_fixes(lookup: Lookup, facts: SchemaFacts, workload: ObservedWorkload) -> tuple[Fix, ...]:
     child = lookup.children[0]
+    if child.is_by_conditions:
+        return (condition_fix(),)
     return loop_fixes(child.table, next(iter(child.shape.key_columns), None), facts, workload.models)
