@@ -157,6 +157,24 @@ alter type mood add value 'so'; create table n (s mood); insert into n values ('
 alter type mood add value 'so'; create table n (s text); insert into n (s) values ('so');
 alter type mood add value 'so'; create table n (s mood default 'so');
 alter type mood add value 'so'; update orders as o set state = 'so' from customers as c where c.id = o.customer_id;
+alter type mood add value 'so'; update orders set note = 'so' from tickets as t where t.id = orders.id;
+alter type mood add value 'so'; update tickets as t set id = 2 from orders as o where o.id = t.id and o.note = 'so';
+alter type mood add value 'so'; update orders set total = 1 from tickets where tickets.note = 'so';
+alter type mood add value 'so'; select from orders as o where note = 'so' and exists (select from tickets as t where t.id = o.id);
+alter type mood add value 'so'; select from orders as o where exists (select from tickets where id = o.id and note = 'so'); -- not told
+alter type mood add value 'so'; merge into orders as o using tickets as t on t.id = o.id when matched then update set state = 'so';
+alter type mood add value 'so'; merge into orders as o using tickets as t on t.id = o.id when not matched then insert (id, state) values (9, 'so');
+alter type mood add value 'so'; insert into orders (id, state) select 8, 'so' union all select 9, 'so';
+alter type mood add value 'so'; insert into orders (id, note) select 8, 'so' union all select 9, 'so';
+alter type mood add value 'so'; insert into orders (id) values (1) on conflict (id) do update set state = 'so';
+alter type mood add value 'so'; insert into orders (id) values (1) on conflict (id) do update set note = 'so';
+alter type mood add value 'so'; alter table orders add check (state = any (array['so']::mood[]));
+alter type mood add value 'so'; update orders set (state, id) = ('so', 2);
+alter type mood add value 'so'; update orders set (note, id) = ('so', 2);
+alter type mood add value 'so'; update orders set (id, state) = (select 2, 'so') where id = 1;
+alter type mood add value 'so'; select from orders where (id, state) = (1, 'so');
+alter type mood add value 'so'; select case state when 'so' then 1 end, coalesce(note, 'so') from orders;
+alter type mood add value 'so'; select coalesce(state, 'so') from orders;
 alter type mood add value if not exists 'ok'; update orders set state = 'ok';
 create type fresh as enum ('a'); alter type fresh add value 'b'; create table n (f fresh default 'b');
 create type fresh as enum ('a'); alter type fresh add value 'b'; select 'b'::fresh;

@@ -18,6 +18,7 @@ create unique index twins_again on twins (id);
 create table of_twins (twin_id int references twins (id));
 create table tree (id int primary key, parent_id int constraint tree_parent references tree (id), name text);
 create table alone (a int, b int, note varchar(10), j json);
+create table tickets (id int, note mood);
 create table p (id int not null, k int not null, primary key (id, k)) partition by range (k);
 create table p1 partition of p for values from (0) to (1000);
 create table p2 partition of p for values from (1000) to (2000);
