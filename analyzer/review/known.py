@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pglast import ast, enums
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.alter_table import new_column
+from analyzer.review.alter_table import new_column, relation_name
 from analyzer.review.column_types import ColumnType, type_named
 from analyzer.review.live import LiveFacts
 from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to
@@ -82,6 +82,10 @@ class Known:
 
     def is_new(self, name: TableName | None) -> bool:
         return name is not None and self._written(name) in self.new
+
+    def is_called(self, relation: TableName, name: TableName) -> bool:
+        """Whether the name is the relation's, whichever of both leaves its schema out."""
+        return self._written(name) in {self._written(relation), self.key(relation)}
 
     def is_missing(self, name: TableName) -> bool:
         """Whether the server has no such table, and the file makes none."""
@@ -200,6 +204,8 @@ class Known:
             self.path = None if action.is_off else action.columns
         if action.kind is Kind.CREATE_INDEX and action.name:
             self.indexes[action.name] = action
+        if isinstance(action.statement, ast.ViewStmt):
+            self._note_view(action.statement)
         if relation is None:
             return
         key = self.key(relation)
@@ -214,11 +220,13 @@ class Known:
                     self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, is_new=True)
         elif action.kind in (Kind.INSERT, Kind.COPY):
             self.filled.add(self._written(relation))
-        elif action.kind in (Kind.DROP_TABLE, Kind.DROP_MATVIEW):
+        elif action.kind in (Kind.DROP_TABLE, Kind.DROP_VIEW, Kind.DROP_MATVIEW):
             self.gone.add(self._written(relation))
             self.new.discard(self._written(relation))
         elif action.kind is Kind.RENAME_TABLE:
-            self._rename(relation, action.name)
+            self._move(relation, TableName(relation.schema, action.name))
+        elif action.kind is Kind.SET_SCHEMA:
+            self._move(relation, TableName(action.name, relation.name))
         elif action.kind is Kind.ADD_COLUMN and action.new is not None:
             new = action.new
             self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, True, not new.has_value)
@@ -256,14 +264,22 @@ class Known:
                 replace(known, is_validated=True) if is_validated else replace(known, is_validated=False)
             )
 
-    def _rename(self, relation: TableName, name: str) -> None:
-        old, new = self._written(relation), TableName(relation.schema, name)
+    def _note_view(self, statement: Node) -> None:
+        view = relation_name(statement.view)
+        if not statement.replace or self.table(view) is None:
+            self.new.add(self._written(view))
+            self.gone.discard(self._written(view))
+
+    def _move(self, relation: TableName, name: TableName) -> None:
+        old, new = self._written(relation), self._written(name)
         if old in self.new:
             self.new.discard(old)
-            self.new.add(self._written(new))
+            self.new.add(new)
+            self.filled |= {new} if old in self.filled else set()
         else:
-            self.renamed[self._written(new)] = self.renamed.get(old, relation)
+            self.renamed[new] = self.renamed.get(old, relation)
             self.gone.add(old)
+        self.gone.discard(new)
 
     @property
     def first_schema(self) -> str:

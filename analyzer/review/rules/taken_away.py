@@ -8,16 +8,15 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import relation_name
 from analyzer.review.live import UsingStatement
+from analyzer.review.names_made import is_made_again
 from analyzer.review.rights import role_names
 from analyzer.review.rules.design import WHOLE_SERVER
 from analyzer.review.rules.in_use import DEPLOY_FIRST, RENAMED, TABLE, used_by
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
 from analyzer.review.statements import flag
 from analyzer.review.traffic import calls_per_day, traffic
-from analyzer.statements.tree import Node
 
 LOST = Rule("MG029", "Running code loses what it relies on")
-MAKE_VIEWS = (ast.ViewStmt, ast.CreateTableAsStmt, ast.CreateStmt)
 NOTHING = "n"  # pg_class.relreplident
 VIEWS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
 READ = frozenset({"SELECT", "USAGE"})
@@ -28,8 +27,7 @@ def drops_view(at: At) -> Findings:
     """But for one that the migration makes, before or again."""
     if not is_of(at, *VIEWS) or at.is_new or at.known.is_missing(at.relation):
         return
-    actions = (action for step in (*at.earlier, *at.later) for action in step.actions)
-    if any(isinstance(a.statement, MAKE_VIEWS) and _made(a.statement) == at.relation.name for a in actions):
+    if is_made_again(at.relation, at.later, at.known):
         return
     using = traffic(at.known, at.relation)
     if using is None:
@@ -167,15 +165,6 @@ def drops_owned(at: At) -> Findings:
         " too.",
         "REASSIGN OWNED BY the role TO another first; then DROP OWNED takes back rights alone.",
     )  # fmt: skip
-
-
-def _made(statement: Node) -> str:
-    """The name of the view, or of the materialized one, or of the table, that it makes."""
-    if isinstance(statement, ast.ViewStmt):
-        return str(statement.view.relname)
-    if isinstance(statement, ast.CreateTableAsStmt):
-        return str(statement.into.rel.relname)
-    return str(statement.relation.relname)
 
 
 def _grants_again(at: At) -> bool:
