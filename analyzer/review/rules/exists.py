@@ -7,9 +7,11 @@ from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import IndexFacts
 from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.tree import Node
 
 UNFIT = Rule("MG019", "Does not fit what is there")
 APPLIED = "See whether the migration was applied here already, or one before it was not."
+TEMPORARY = "t"  # pg_class.relpersistence
 NEED_COLUMN = frozenset({
     Kind.DROP_COLUMN, Kind.ALTER_TYPE, Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.SET_DEFAULT, Kind.RENAME_COLUMN,
 })  # fmt: skip
@@ -64,11 +66,18 @@ def table_fits(at: At) -> Findings:
         action.kind is Kind.CREATE_TABLE
         and not action.if_exists
         and at.table is not None
-        and at.name not in at.known.gone
+        and not _is_temporary(action.statement)
     ):
         table = at.table
         if action.relation is not None and (action.relation.schema or table.schema == at.known.first_schema):
             yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {at.name} is there already.", APPLIED)
+
+
+def _is_temporary(statement: Node) -> bool:
+    """It stands in a schema of the session's own."""
+    into = getattr(statement, "into", None) or getattr(statement, "intoClause", None)
+    relation = into.rel if into is not None else statement.relation
+    return bool(relation.relpersistence == TEMPORARY)
 
 
 def type_fits(at: At) -> Findings:

@@ -59,7 +59,7 @@ def drops_column(at: At) -> Findings:
 
 
 def drops_table(at: At) -> Findings:
-    if not is_of(at, Kind.DROP_TABLE) or at.is_new or (at.action.if_exists and at.known.is_missing(at.relation)):
+    if not is_of(at, Kind.DROP_TABLE) or at.is_new:
         return
     using = traffic(at.known, at.relation)
     table = at.table
