@@ -38,6 +38,10 @@ BY_ITSELF = frozenset({
     ("timestamptz", "timestamp"), ("time", "interval"), ("time", "timetz"), ("timetz", "time"), ("interval", "time"),
     ("json", "jsonb"), ("jsonb", "json"), ("cidr", "inet"), ("inet", "cidr"),
 })  # fmt: skip
+# pg_cast's explicit ones among these, but for integers and bytea, since 18
+WRITTEN_OUT = frozenset({
+    ("bool", "int4"), ("int4", "bool"), *(("jsonb", name) for name in (*NUMBERS, "bool")),
+})  # fmt: skip
 CASTABLE = STRINGS | NUMBERS | {
     "bool", "date", "timestamp", "timestamptz", "time", "timetz", "interval", "uuid", "json", "jsonb", "bytea", "inet",
     "cidr",
@@ -144,6 +148,11 @@ def needs_using(old: ColumnType, new: ColumnType) -> bool:
     if old.is_array or new.is_array or old.schema or new.schema or not CASTABLE.issuperset(pair):
         return False
     return pair not in BY_ITSELF and pair[0] != pair[1] and new.name not in STRINGS and not NUMBERS.issuperset(pair)
+
+
+def is_castable(old: ColumnType, new: ColumnType) -> bool:
+    """Of types that need USING: whether a cast that is written leads there; any string is read as the new type."""
+    return old.name in STRINGS or (old.name, new.name) in WRITTEN_OUT
 
 
 def are_comparable(referencing: ColumnType, referenced: ColumnType) -> bool | None:

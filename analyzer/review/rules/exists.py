@@ -2,7 +2,7 @@
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
-from analyzer.review.column_types import needs_using
+from analyzer.review.column_types import is_castable, needs_using
 from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import IndexFacts
@@ -91,11 +91,12 @@ def type_fits(at: At) -> Findings:
     has_using = action.node.def_.raw_default is not None
     if was is None or base is None or has_using or not needs_using(base, becomes) or (base.name, becomes.name) in casts:
         return
-    column = quote_identifier(action.column)
+    using = f"USING {quote_identifier(action.column)}::{words(becomes)}"
+    how = f"Say how, where each value can be converted: {using}."
     yield UNFIT.finding(
         at, Severity.CRITICAL,
         f"It fails: PostgreSQL makes no {words(becomes)} of {words(was)} by itself, not even of no row.",
-        f"Say how, where each value can be converted: USING {column}::{words(becomes)}.",
+        how if is_castable(base, becomes) else f"Say how (USING): no cast leads from {words(was)} there.",
         subject=f"{at.name}.{action.column}",
     )  # fmt: skip
 
