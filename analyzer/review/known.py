@@ -9,7 +9,7 @@ from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import new_column, relation_name
 from analyzer.review.column_types import ColumnType, type_named
 from analyzer.review.live import LiveFacts
-from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to
+from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to, renaming
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, Unparsable, conjuncts, single_statement
@@ -52,6 +52,7 @@ class Known:
     indexes: dict[str, Action] = field(default_factory=dict)  # made by this file, by name
     filled: set[str] = field(default_factory=set)  # new tables that got rows
     dropped: Dropped = field(default_factory=set)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)  # of constraints and indexes, by table and old name
     is_unclear: bool = False  # more may be different: by code, a cast, a CASCADE that names nothing
     path: tuple[str, ...] | None = None  # search_path, where the file sets it
 
@@ -61,6 +62,7 @@ class Known:
             self, new=set(self.new), gone=set(self.gone), renamed=dict(self.renamed), columns=dict(self.columns),
             checks={key: dict(checks) for key, checks in self.checks.items()}, indexes=dict(self.indexes),
             filled=set(self.filled), dropped=set(self.dropped),
+            names=dict(self.names),
         )  # fmt: skip
 
     @property
@@ -180,7 +182,7 @@ class Known:
     def owner_of_index(self, name: TableName) -> TableFacts | None:
         for table in self.facts or ():
             for index in table.indexes:
-                if index.name == name.name and (index.schema == name.schema or not name.schema):
+                if self.name_now(table, index.name) == name.name and (index.schema == name.schema or not name.schema):
                     return table
         return None
 
@@ -195,6 +197,14 @@ class Known:
     def is_dropped(self, table: TableFacts, name: str) -> bool:
         """A constraint or an index of the table; "" for the table itself."""
         return (table.qualified_name, name) in self.dropped
+
+    def name_now(self, table: TableFacts, name: str) -> str:
+        """Of a constraint or an index that the migration may have renamed."""
+        return self.names.get((table.qualified_name, name), name)
+
+    def name_before(self, table: TableFacts, name: str) -> str:
+        """As the server's catalog has it."""
+        return next((old for (of, old), now in self.names.items() if (of, now) == (table.qualified_name, name)), name)
 
     def note(self, action: Action) -> None:
         """What the statement changed, for those after it."""
@@ -249,12 +259,24 @@ class Known:
     def _note_dropped(self, action: Action) -> None:
         table = self.owner_of_index(action.others[0]) if action.kind in OF_INDEXES else self.table(action.relation)
         if table is not None and self.facts is not None:
-            self.dropped |= falling(action, table, self.facts.tables, self.dropped)
+            if (names := renaming(action)) is not None:
+                self.names[table.qualified_name, self.name_before(table, names[0])] = names[1]
+            named = replace(action, name=self.name_before(table, action.name))
+            self.dropped |= falling(named, table, self.facts.tables, self.dropped)
+            self._note_made_again(action, table)
         if table is not None and action.kind is Kind.DROP_TABLE:
             self.dropped |= {(part.qualified_name, "") for part in self.partitions_of(table)}
         unnamed = action.kind in (Kind.DROP_OTHER, Kind.DROP_SCHEMA) and action.is_cascade
         is_cast = isinstance(action.statement, ast.CreateCastStmt)
         self.is_unclear = self.is_unclear or unnamed or is_cast or action.kind in UNCLEAR
+
+    def _note_made_again(self, action: Action, table: TableFacts) -> None:
+        """A foreign key of the same columns to the same table as before."""
+        to = self.table(action.others[0]) if action.kind is Kind.ADD_FOREIGN_KEY else None
+        for key in table.foreign_keys if to is not None else ():
+            if key.columns == action.columns and to is not None and key.referenced_oid == to.oid:
+                self.dropped.discard((table.qualified_name, key.name))
+                self.names[table.qualified_name, key.name] = action.name or f"{table.name}_{'_'.join(key.columns)}_fkey"
 
     def _note_constraint(self, key: str, relation: TableName, action: Action) -> None:
         known = {check.name: check for check in self.checks_of(relation)}.get(action.name)

@@ -1,5 +1,8 @@
 """What the server refuses since it is there already, or is not there: by its catalog and what the file did before."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.column_types import is_castable, needs_using
@@ -39,8 +42,7 @@ def index_fits(at: At) -> Findings:
     if action.kind is not Kind.CREATE_INDEX or not action.name or table is None:
         return
     same = next((i for i in _indexes_of_schema(at) if i.name == action.name), None)
-    is_dropped = any(a.kind is Kind.DROP_INDEX and a.name == action.name for s in at.earlier for a in s.actions)
-    if same is None or is_dropped:
+    if same is None:
         return
     if not same.is_usable and same.is_being_built is False:
         does = "IF NOT EXISTS keeps it" if action.if_exists else "it fails"
@@ -54,10 +56,14 @@ def index_fits(at: At) -> Findings:
         yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=action.name)
 
 
-def _indexes_of_schema(at: At) -> list[IndexFacts]:
-    table = at.table
+def _indexes_of_schema(at: At) -> Iterator[IndexFacts]:
+    """Under the names that the migration left them."""
+    table, known = at.table, at.known
     schema = table.schema if table else ""
-    return [i for t in at.known.facts or () for i in t.indexes if i.schema == schema]
+    for of in known.facts or ():
+        for index in of.indexes:
+            if index.schema == schema and not known.is_dropped(of, index.name) and not known.is_dropped(of, ""):
+                yield replace(index, name=known.name_now(of, index.name))
 
 
 def table_fits(at: At) -> Findings:

@@ -38,11 +38,11 @@ def second_primary_key(at: At) -> Findings:
     if not adds or table is None or at.known.is_unclear:
         return
     there = next((i for i in table.indexes if i.is_primary and not at.known.is_dropped(table, i.name)), None)
-    dropped_here = {a.name for a in at.step.actions if a.kind is Kind.DROP_CONSTRAINT}
+    dropped_here = {at.known.name_before(table, a.name) for a in at.step.actions if a.kind is Kind.DROP_CONSTRAINT}
     if there is not None and there.name not in dropped_here:
         yield UNFIT.finding(
             at, Severity.CRITICAL,
-            f"It fails: {at.name} has a primary key already, {there.name} on"
+            f"It fails: {at.name} has a primary key already, {at.known.name_now(table, there.name)} on"
             f" {', '.join(column or '(expression)' for column in there.columns)}.", APPLIED, subject=there.name,
         )  # fmt: skip
 

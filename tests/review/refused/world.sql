@@ -27,6 +27,8 @@ create table of_p (id int, k int, constraint of_p_p foreign key (id, k) referenc
 create foreign data wrapper nothing;
 create server elsewhere foreign data wrapper nothing;
 create foreign table far (a text) server elsewhere;
+create view alones as select b from alone;
+create view of_alones as select b from alones;
 create view totals as select total from orders;
 create materialized view lines_mat as select order_id from lines;
 create view both_of_them as select c.name, o.note from customers as c join orders as o on o.customer_id = c.id;
