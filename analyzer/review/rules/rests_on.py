@@ -54,7 +54,8 @@ def keys_need_it(at: At) -> Findings:
     )
     names = _named(_key_names(keys, at.known))
     yield NEEDED.finding(
-        at, Severity.CRITICAL, f"It fails: {names} {rest} {_what(at)}, and PostgreSQL refuses to {does}.", hint, subject=_subject(at), foreign_keys=len(keys),
+        at, Severity.CRITICAL, f"It fails: {names} {rest} {_what(at)}, and PostgreSQL refuses to {does}.", hint,
+        subject=_subject(at), foreign_keys=len(keys),
     )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
-"""What running code relies on beside tables and columns, and the migration takes away: views, rights, rows that it may
-see, the name of an enum's value, what a role owns.
+"""What running code relies on beside tables and columns, and the migration takes away: views, rights, the name of an
+enum's value, what a role owns.
 """
 
 from collections.abc import Iterator
@@ -166,27 +166,6 @@ def _needs(statement: UsingStatement, rights: set[str], table: TableFacts | None
     return bool(statement.tables & oids)
 
 
-def row_security_without_policy(at: At) -> Findings:
-    table = at.table
-    if not is_of(at, Kind.ROW_SECURITY) or at.is_new or (table is not None and table.has_row_security):
-        return
-    beside = [s for s in at.later if at.same_transaction(s)]
-    if (table is not None and table.policies) or any(
-        isinstance(a.statement, ast.CreatePolicyStmt) and a.relation is not None and at.known.key(a.relation) == at.name
-        for s in (*at.earlier, *beside) for a in s.actions
-    ):  # fmt: skip
-        return
-    using = traffic(at.known, at.relation)
-    is_quiet = using is not None and not using.statements
-    if_so = " From then on" if table is not None and table.policies is not None else " If it has none, from then on"
-    yield LOST.finding(
-        at, Severity.INFO if is_quiet else Severity.WARNING,
-        f"No policy is made for {at.name} in the same transaction.{if_so} all but its owner, superusers"
-        " and roles with BYPASSRLS see no row of it, without an error, and what they INSERT is refused.",
-        "CREATE POLICY first: it does nothing before row level security is enabled.",
-    )  # fmt: skip
-
-
 def no_replica_identity(at: At) -> Findings:
     identity = getattr(at.action.node, "def_", None)
     if not is_of(at, Kind.TABLE_DETAIL) or at.is_new or getattr(identity, "identity_type", "") != NOTHING:
@@ -215,7 +194,7 @@ def autovacuum_off(at: At) -> Findings:
 
 def _sets_autovacuum(action: Action, is_on: bool) -> bool:
     """RESET is on."""
-    options = [option for option in action.node.def_ or () if option.defname == "autovacuum_enabled"]
+    options = [o for o in action.node.def_ or () if o.defname == "autovacuum_enabled" and not o.defnamespace]
     is_reset = action.node.subtype == enums.AlterTableType.AT_ResetRelOptions
     return bool(options) and (is_reset or flag(options, "autovacuum_enabled")) == is_on
 
@@ -238,6 +217,4 @@ def drops_owned(at: At) -> Findings:
     )  # fmt: skip
 
 
-RULES = (
-    drops_view, renames_value, revokes, row_security_without_policy, no_replica_identity, autovacuum_off, drops_owned,
-)  # fmt: skip
+RULES = (drops_view, renames_value, revokes, no_replica_identity, autovacuum_off, drops_owned)
