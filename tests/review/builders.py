@@ -9,11 +9,21 @@ from pglast.stream import RawStream
 from analyzer.review.alter_table import CONSTR, new_column
 from analyzer.review.live import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
 from analyzer.review.using import using_statement
-from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
+from analyzer.schema.facts import (
+    ColumnFacts,
+    ForeignKeyFacts,
+    IndexFacts,
+    SchemaFacts,
+    TableActivity,
+    TableFacts,
+    packed_freqs,
+)
 from analyzer.schema.row_security import PolicyFacts
 from analyzer.statements.tree import name_parts, parse
 from analyzer.words.durations import DAY_S
 from analyzer.words.sizes import MB
+
+INTEGERS = {"int": "integer", "int4": "integer", "int8": "bigint"}  # as format_type() has them
 
 
 def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
@@ -59,8 +69,10 @@ def _table(statement: Any, oid: int, case: dict[str, Any], known: dict[str, Tabl
     for number, element in enumerate(statement.tableElts, start=1):
         if isinstance(element, ast.ColumnDef):
             new = new_column(element)
-            statistics = case.get("columns", {}).get(f"{name}.{new.name}", {})
-            type_name = RawStream()(element.typeName)
+            statistics = dict(case.get("columns", {}).get(f"{name}.{new.name}", {}))
+            if "common_freqs" in statistics:
+                statistics["common_freqs"] = packed_freqs(statistics["common_freqs"])
+            type_name = INTEGERS.get(written := RawStream()(element.typeName), written)
             columns.append(ColumnFacts(new.name, number, type_name, 0, new.is_not_null, rows, **statistics))
             if new.is_primary:
                 indexes.append(_index(f"{name}_pkey", (new.name,), case, True, True))

@@ -144,7 +144,8 @@ def breaks_inserts(at: At) -> Findings:
     if new.has_value and not is_taken_off:
         return
     using = traffic(at.known, at.relation)
-    inserts = [s for s in using.written if s.text.lower().startswith("insert")] if using is not None else []
+    oids = {table.oid for table in at.known.with_below(at.table)} if at.table is not None else set()
+    inserts = [s for s in using.written if any((oid, "INSERT") in s.needs for oid in oids)] if using is not None else []
     is_django = at.migration.framework == "django"
     hint = (
         "Give it a default that stays"
