@@ -42,15 +42,27 @@ BY_ITSELF = frozenset({
 WRITTEN_OUT = frozenset({
     ("bool", "int4"), ("int4", "bool"), *(("jsonb", name) for name in (*NUMBERS, "bool")),
 })  # fmt: skip
+# whose values are cut or rounded; beside numbers that keep their digits
+LOSSY = frozenset({
+    *((of, part) for of in ("timestamp", "timestamptz") for part in ("date", "time")), ("timestamptz", "timetz"),
+    ("float8", "float4"), *((of, whole) for of in ("float4", "float8") for whole in BITS),
+})  # fmt: skip
+FLOAT_DIGITS = {"float4": 6, "float8": 15}  # decimal digits that come back as they were (FLT_DIG, DBL_DIG)
 CASTABLE = STRINGS | NUMBERS | {
     "bool", "date", "timestamp", "timestamptz", "time", "timetz", "interval", "uuid", "json", "jsonb", "bytea", "inet",
     "cidr",
 }  # fmt: skip
-# types of different families have no "=" that an index of the other serves; time becomes interval by itself
+INTEGERS, FLOATS = frozenset(BITS), frozenset({"float4", "float8"})
+# types of different families have no "=" that an index of the other serves
 FAMILIES = (
-    STRINGS, NUMBERS, frozenset({"date", "timestamp", "timestamptz"}), frozenset({"time", "timetz", "interval"}),
-    frozenset({"inet", "cidr"}), *(frozenset({name}) for name in ("bool", "uuid", "jsonb", "bytea")),
+    STRINGS, INTEGERS, FLOATS, frozenset({"date", "timestamp", "timestamptz"}), frozenset({"inet", "cidr"}),
+    *(frozenset({name}) for name in ("numeric", "time", "timetz", "interval", "bool", "uuid", "jsonb", "bytea")),
 )  # fmt: skip
+# what becomes the referenced type unasked (pg_cast's implicit ones)
+IMPLICIT = frozenset({
+    *((of, to) for of in INTEGERS for to in ("numeric", *FLOATS)), ("numeric", "float4"), ("numeric", "float8"),
+    ("time", "timetz"), ("time", "interval"),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +131,21 @@ def loses_values(old: ColumnType, new: ColumnType) -> bool:
         return after.whole < before.whole or after.scale < before.scale
     if old.name == new.name and not old.schema and old.name in (*WITH_LENGTH, *WITH_PRECISION, "bit", "interval"):
         return change(replace(old, is_array=False), replace(new, is_array=False)) == "rewrite"
-    return False
+    if old.schema or new.schema:
+        return False
+    if new.name in FLOAT_DIGITS and before is not None:
+        return before.whole + before.scale > FLOAT_DIGITS[new.name]
+    longest, most = _longest(old), _longest(new)
+    if longest is not None and most is not None:
+        return longest > most
+    return (old.name, new.name) in LOSSY
+
+
+def _longest(of: ColumnType) -> float | None:
+    """Characters of its longest value, where it becomes a string or is one; None of other types."""
+    if of.name in STRINGS:
+        return of.modifiers[0] if of.modifiers else inf
+    return len(str(-(2 ** BITS[of.name]))) if of.name in BITS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +187,9 @@ def are_comparable(referencing: ColumnType, referenced: ColumnType) -> bool | No
         return None
     names = [SERIALS.get(of.name, of.name) for of in (referencing, referenced)]
     families = [next((family for family in FAMILIES if name in family), None) for name in names]
-    return None if None in families else families[0] == families[1]
+    if None in families:
+        return None
+    return families[0] == families[1] or (names[0], names[1]) in IMPLICIT
 
 
 def _keeps_precision(old: ColumnType, new: ColumnType) -> bool:

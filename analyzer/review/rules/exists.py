@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pglast import ast
+
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
-from analyzer.review.column_types import is_castable, needs_using
+from analyzer.review.column_types import CASTABLE, ColumnType, is_castable, needs_using
 from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import IndexFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.tree import Node
+from analyzer.statements.tree import Node, name_parts
 
 UNFIT = Rule("MG019", "Does not fit what is there")
 APPLIED = "See whether the migration was applied here already, or one before it was not."
@@ -86,6 +88,17 @@ def _is_temporary(statement: Node) -> bool:
     return bool(relation.relpersistence == TEMPORARY)
 
 
+def _is_other_enum(base: ColumnType, becomes: ColumnType, at: At) -> bool:
+    """Whether a column of the catalog's types becomes an enum, which nothing does by itself."""
+    enums = {
+        c.type_name.rpartition(".")[2] for table in at.known.facts or () for c in table.columns if c.type_kind == "e"
+    }  # fmt: skip
+    made = (action.statement for step in at.earlier for action in step.actions)
+    enums |= {name_parts(statement.typeName)[-1] for statement in made if isinstance(statement, ast.CreateEnumStmt)}
+    is_plain = not (base.is_array or becomes.is_array or base.schema)
+    return is_plain and becomes.name in enums and base.name in CASTABLE
+
+
 def type_fits(at: At) -> Findings:
     action, becomes = at.action, at.action.type
     is_foreign = at.table is not None and at.table.kind not in "rp"
@@ -95,9 +108,13 @@ def type_fits(at: At) -> Findings:
     base = below_domains(was, at.known) if was is not None else None
     casts = at.known.live.casts if at.known.live is not None else frozenset()
     has_using = action.node.def_.raw_default is not None
-    if was is None or base is None or has_using or not needs_using(base, becomes) or (base.name, becomes.name) in casts:
+    if was is None or base is None or has_using or (base.name, becomes.name) in casts:
         return
-    using = f"USING {quote_identifier(action.column)}::{words(becomes)}"
+    is_enum = _is_other_enum(base, becomes, at)
+    if not is_enum and not needs_using(base, becomes):
+        return
+    written = quote_identifier(becomes.name) if is_enum else words(becomes)
+    using = f"USING {quote_identifier(action.column)}::{written}"
     how = f"Say how, where each value can be converted: {using}."
     yield UNFIT.finding(
         at, Severity.CRITICAL,

@@ -155,7 +155,15 @@ alter table alone alter column a type bool;
 alter table alone alter column a type text;
 alter table alone alter column a type numeric(5, 2);
 alter table alone alter column note type timestamptz;
-alter table alone alter column note type mood; -- not told
+alter table alone alter column note type mood;
+alter table alone alter column note type mood using note::mood;
+alter table alone alter column a type mood;
+alter table alone alter column note type far; -- not told
+create type fresh as enum ('a'); alter table alone alter column note type fresh;
+alter table orders alter column state type text;
+alter table orders alter column amount type bigint; alter table lines add column o numeric references orders (id);
+create table n (o numeric references orders); create table m (o bigint references n);
+create table n (id numeric primary key); create table m (o bigint references n);
 alter table alone alter column note type short_text;
 alter table customers alter column token type int;
 alter table customers alter column short type int;
