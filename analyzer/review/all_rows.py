@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pglast import ast, enums
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.known import Known, column_of
+from analyzer.review.known import Known
+from analyzer.review.known_checks import column_of
 from analyzer.review.resting import is_key
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.statements.tree import Node, conjuncts, name_parts, operator_name, without_casts

@@ -3,16 +3,17 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from pglast import ast, enums
+from pglast import ast
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import new_column, relation_name
 from analyzer.review.column_types import ColumnType, type_named
+from analyzer.review.known_checks import KnownCheck, check_expression, says_not_null
 from analyzer.review.live import LiveFacts
 from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to, renaming
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, Unparsable, conjuncts, single_statement
+from analyzer.statements.tree import Node
 
 NEW_RELATIONS = (Kind.CREATE_TABLE, Kind.CREATE_PARTITION)
 UNCLEAR = (Kind.CODE, Kind.DROP_OWNED, Kind.DETACH_PARTITION)
@@ -29,13 +30,6 @@ class KnownColumn:
     is_new: bool = False  # added by this migration
     is_unfilled: bool = False  # and without a value
     is_gone: bool = False  # dropped or renamed by this migration
-
-
-@dataclass(frozen=True, slots=True)
-class KnownCheck:
-    name: str
-    expression: Node
-    is_validated: bool
 
 
 @dataclass
@@ -174,7 +168,7 @@ class Known:
         known = self.column(name, column)
         if known.is_not_null:
             return True
-        proved = any(c.is_validated and _says_not_null(c.expression, column) for c in self.checks_of(name))
+        proved = any(c.is_validated and says_not_null(c.expression, column) for c in self.checks_of(name))
         if proved:
             return True
         return False if self.table(name) is not None or self.is_new(name) or known.is_new else None
@@ -312,26 +306,3 @@ class Known:
     def _written(self, name: TableName) -> str:
         """With a schema where the file leaves it out."""
         return f"{name.schema or self.first_schema}.{name.name}"
-
-
-def check_expression(definition: str) -> Node | None:
-    """Of pg_get_constraintdef()'s text."""
-    statement = single_statement(f"ALTER TABLE t ADD {definition}")
-    return None if isinstance(statement, Unparsable) else statement.cmds[0].def_.raw_expr
-
-
-def column_of(node: Node) -> str | None:
-    """The column that a ColumnRef names, whatever stands before it."""
-    if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String):
-        name: str = node.fields[-1].sval
-        return name
-    return None
-
-
-def _says_not_null(expression: Node, column: str) -> bool:
-    return any(
-        isinstance(part, ast.NullTest)
-        and part.nulltesttype == enums.NullTestType.IS_NOT_NULL
-        and column_of(part.arg) == column
-        for part in conjuncts(expression)
-    )

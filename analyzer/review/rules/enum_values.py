@@ -12,7 +12,8 @@ from analyzer.review.actions import Kind
 from analyzer.review.alter_table import relation_name
 from analyzer.review.column_types import type_of
 from analyzer.review.files.migration import MigrationStep
-from analyzer.review.known import NEW_RELATIONS, Known, column_of
+from analyzer.review.known import NEW_RELATIONS, Known
+from analyzer.review.known_checks import column_of
 from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, Unparsable, flat, name_parts, parse, walk
