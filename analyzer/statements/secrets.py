@@ -32,6 +32,10 @@ HIDDEN_CONNECTION = "'password=***'"
 SECRET_NAME = re.compile(r"passw(?:or)?d|secret", re.IGNORECASE)
 # PostgreSQL 18's mark for a list it shortened; without it the list would look as if it had one element
 LIST_MARK = "/*, ... */"
+MAY_HOLD = re.compile(
+    r"passw|secret|://|\b(?:role|user|group|mapping|server|subscription|foreign|wrapper|database|system|program)\b",
+    re.IGNORECASE,
+)
 # in the body of a function
 IN_CODE = re.compile(
     rf"\b(?:passw(?:or)?d|secret)\s*(?:to\s|=|\|\|)?\s*\\?'{{1,2}}[^'\s,);]|{WITH_PASSWORD.pattern}", re.IGNORECASE
@@ -93,6 +97,8 @@ def redact_sql(sql: str | None) -> str | None:
 
 def without_secrets(sql: str) -> str:
     """Of a text of ours to be shown: all of it, but for strings that are, or may hold, a password."""
+    if MAY_HOLD.search(sql) is None:
+        return sql
     written = parse(sql)
     nodes = [] if isinstance(written, Unparsable) else [s.stmt for s in written]
     if any(isinstance(node, SETTINGS) or _sets_secret(node) for node in nodes):

@@ -1,8 +1,5 @@
 """What the server refuses since it is there already, or is not there: by its catalog and what the file did before."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 from pglast import ast
 
 from analyzer.findings import Severity
@@ -43,14 +40,15 @@ def index_fits(at: At) -> Findings:
     action, table = at.action, at.table
     if action.kind is not Kind.CREATE_INDEX or not action.name or table is None:
         return
-    same = next((i for i in _indexes_of_schema(at) if i.name == action.name), None)
+    same = _index_named(at, table.schema)
     if same is None:
         return
     if not same.is_usable and same.is_being_built is False:
         does = "IF NOT EXISTS keeps it" if action.if_exists else "it fails"
         yield UNFIT.finding(
             at, Severity.CRITICAL,
-            f"An invalid index {same.name} is there, left by a build that broke off: {does}, and no statement uses it.",
+            f"An invalid index {action.name} is there, left by a build that broke off: {does}, and no statement uses"
+            " it.",
             "DROP INDEX CONCURRENTLY it first.", subject=action.name,
         )  # fmt: skip
     elif not action.if_exists:
@@ -58,14 +56,15 @@ def index_fits(at: At) -> Findings:
         yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=action.name)
 
 
-def _indexes_of_schema(at: At) -> Iterator[IndexFacts]:
-    """Under the names that the migration left them."""
-    table, known = at.table, at.known
-    schema = table.schema if table else ""
-    for of in known.facts or ():
-        for index in of.indexes:
-            if index.schema == schema and not known.is_dropped(of, index.name) and not known.is_dropped(of, ""):
-                yield replace(index, name=known.name_now(of, index.name))
+def _index_named(at: At, schema: str) -> IndexFacts | None:
+    """By the names that the migration left them."""
+    known, name = at.known, at.action.name
+    for table in known.facts or ():
+        for index in table.indexes:
+            if index.schema == schema and known.name_now(table, index.name) == name:
+                is_gone = known.is_dropped(table, index.name) or known.is_dropped(table, "")
+                return None if is_gone else index
+    return None
 
 
 def table_fits(at: At) -> Findings:

@@ -36,7 +36,7 @@ def forced_on_owner(at: At) -> Findings:
     is_beside = is_enabled and not _is(ENABLED, at, at.earlier)
     if _is(FORCED, at, at.earlier) or (is_beside and not policies) or (at.table is not None and not is_enabled):
         return
-    if policies or at.table is None:
+    if policies or at.table is None or at.table.policies is None:
         if_so = "" if is_enabled else " where row level security is enabled"
         yield LOST.finding(
             at, Severity.INFO,
