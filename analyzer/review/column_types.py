@@ -38,15 +38,31 @@ BY_ITSELF = frozenset({
     ("timestamptz", "timestamp"), ("time", "interval"), ("time", "timetz"), ("timetz", "time"), ("interval", "time"),
     ("json", "jsonb"), ("jsonb", "json"), ("cidr", "inet"), ("inet", "cidr"),
 })  # fmt: skip
+# pg_cast's explicit ones among these, but for integers and bytea, since 18
+WRITTEN_OUT = frozenset({
+    ("bool", "int4"), ("int4", "bool"), *(("jsonb", name) for name in (*NUMBERS, "bool")),
+})  # fmt: skip
+# whose values are cut or rounded; beside numbers that keep their digits
+LOSSY = frozenset({
+    *((of, part) for of in ("timestamp", "timestamptz") for part in ("date", "time")), ("timestamptz", "timetz"),
+    ("float8", "float4"), *((of, whole) for of in ("float4", "float8") for whole in BITS),
+})  # fmt: skip
+FLOAT_DIGITS = {"float4": 6, "float8": 15}  # decimal digits that come back as they were (FLT_DIG, DBL_DIG)
 CASTABLE = STRINGS | NUMBERS | {
     "bool", "date", "timestamp", "timestamptz", "time", "timetz", "interval", "uuid", "json", "jsonb", "bytea", "inet",
     "cidr",
 }  # fmt: skip
-# types of different families have no "=" that an index of the other serves; time becomes interval by itself
+INTEGERS, FLOATS = frozenset(BITS), frozenset({"float4", "float8"})
+# types of different families have no "=" that an index of the other serves
 FAMILIES = (
-    STRINGS, NUMBERS, frozenset({"date", "timestamp", "timestamptz"}), frozenset({"time", "timetz", "interval"}),
-    frozenset({"inet", "cidr"}), *(frozenset({name}) for name in ("bool", "uuid", "jsonb", "bytea")),
+    STRINGS, INTEGERS, FLOATS, frozenset({"date", "timestamp", "timestamptz"}), frozenset({"inet", "cidr"}),
+    *(frozenset({name}) for name in ("numeric", "time", "timetz", "interval", "bool", "uuid", "jsonb", "bytea")),
 )  # fmt: skip
+# what becomes the referenced type unasked (pg_cast's implicit ones)
+IMPLICIT = frozenset({
+    *((of, to) for of in INTEGERS for to in ("numeric", *FLOATS)), ("numeric", "float4"), ("numeric", "float8"),
+    ("time", "timetz"), ("time", "interval"),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +131,21 @@ def loses_values(old: ColumnType, new: ColumnType) -> bool:
         return after.whole < before.whole or after.scale < before.scale
     if old.name == new.name and not old.schema and old.name in (*WITH_LENGTH, *WITH_PRECISION, "bit", "interval"):
         return change(replace(old, is_array=False), replace(new, is_array=False)) == "rewrite"
-    return False
+    if old.schema or new.schema:
+        return False
+    if new.name in FLOAT_DIGITS and before is not None:
+        return before.whole + before.scale > FLOAT_DIGITS[new.name]
+    longest, most = _longest(old), _longest(new)
+    if longest is not None and most is not None:
+        return longest > most
+    return (old.name, new.name) in LOSSY
+
+
+def _longest(of: ColumnType) -> float | None:
+    """Characters of its longest value, where it becomes a string or is one; None of other types."""
+    if of.name in STRINGS:
+        return of.modifiers[0] if of.modifiers else inf
+    return len(str(-(2 ** BITS[of.name]))) if of.name in BITS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +176,20 @@ def needs_using(old: ColumnType, new: ColumnType) -> bool:
     return pair not in BY_ITSELF and pair[0] != pair[1] and new.name not in STRINGS and not NUMBERS.issuperset(pair)
 
 
+def is_castable(old: ColumnType, new: ColumnType) -> bool:
+    """Of types that need USING: whether a cast that is written leads there; any string is read as the new type."""
+    return old.name in STRINGS or (old.name, new.name) in WRITTEN_OUT
+
+
 def are_comparable(referencing: ColumnType, referenced: ColumnType) -> bool | None:
     """Whether a foreign key may be of these types; None where it is not known."""
     if referencing.is_array or referenced.is_array or referencing.schema or referenced.schema:
         return None
     names = [SERIALS.get(of.name, of.name) for of in (referencing, referenced)]
     families = [next((family for family in FAMILIES if name in family), None) for name in names]
-    return None if None in families else families[0] == families[1]
+    if None in families:
+        return None
+    return families[0] == families[1] or (names[0], names[1]) in IMPLICIT
 
 
 def _keeps_precision(old: ColumnType, new: ColumnType) -> bool:

@@ -3,16 +3,17 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from pglast import ast, enums
+from pglast import ast
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.alter_table import new_column
+from analyzer.review.alter_table import new_column, relation_name
 from analyzer.review.column_types import ColumnType, type_named
+from analyzer.review.known_checks import KnownCheck, check_expression, says_not_null
 from analyzer.review.live import LiveFacts
-from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to
+from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to, renaming
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, Unparsable, conjuncts, single_statement
+from analyzer.statements.tree import Node
 
 NEW_RELATIONS = (Kind.CREATE_TABLE, Kind.CREATE_PARTITION)
 UNCLEAR = (Kind.CODE, Kind.DROP_OWNED, Kind.DETACH_PARTITION)
@@ -31,13 +32,6 @@ class KnownColumn:
     is_gone: bool = False  # dropped or renamed by this migration
 
 
-@dataclass(frozen=True, slots=True)
-class KnownCheck:
-    name: str
-    expression: Node
-    is_validated: bool
-
-
 @dataclass
 class Known:
     """``live`` is None without a server. Of a table that the migration makes itself everything is known to be empty."""
@@ -52,6 +46,7 @@ class Known:
     indexes: dict[str, Action] = field(default_factory=dict)  # made by this file, by name
     filled: set[str] = field(default_factory=set)  # new tables that got rows
     dropped: Dropped = field(default_factory=set)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)  # of constraints and indexes, by table and old name
     is_unclear: bool = False  # more may be different: by code, a cast, a CASCADE that names nothing
     path: tuple[str, ...] | None = None  # search_path, where the file sets it
 
@@ -61,6 +56,7 @@ class Known:
             self, new=set(self.new), gone=set(self.gone), renamed=dict(self.renamed), columns=dict(self.columns),
             checks={key: dict(checks) for key, checks in self.checks.items()}, indexes=dict(self.indexes),
             filled=set(self.filled), dropped=set(self.dropped),
+            names=dict(self.names),
         )  # fmt: skip
 
     @property
@@ -82,6 +78,10 @@ class Known:
 
     def is_new(self, name: TableName | None) -> bool:
         return name is not None and self._written(name) in self.new
+
+    def is_called(self, relation: TableName, name: TableName) -> bool:
+        """Whether the name is the relation's, whichever of both leaves its schema out."""
+        return self._written(name) in {self._written(relation), self.key(relation)}
 
     def is_missing(self, name: TableName) -> bool:
         """Whether the server has no such table, and the file makes none."""
@@ -168,7 +168,7 @@ class Known:
         known = self.column(name, column)
         if known.is_not_null:
             return True
-        proved = any(c.is_validated and _says_not_null(c.expression, column) for c in self.checks_of(name))
+        proved = any(c.is_validated and says_not_null(c.expression, column) for c in self.checks_of(name))
         if proved:
             return True
         return False if self.table(name) is not None or self.is_new(name) or known.is_new else None
@@ -176,7 +176,7 @@ class Known:
     def owner_of_index(self, name: TableName) -> TableFacts | None:
         for table in self.facts or ():
             for index in table.indexes:
-                if index.name == name.name and (index.schema == name.schema or not name.schema):
+                if self.name_now(table, index.name) == name.name and (index.schema == name.schema or not name.schema):
                     return table
         return None
 
@@ -192,6 +192,14 @@ class Known:
         """A constraint or an index of the table; "" for the table itself."""
         return (table.qualified_name, name) in self.dropped
 
+    def name_now(self, table: TableFacts, name: str) -> str:
+        """Of a constraint or an index that the migration may have renamed."""
+        return self.names.get((table.qualified_name, name), name)
+
+    def name_before(self, table: TableFacts, name: str) -> str:
+        """As the server's catalog has it."""
+        return next((old for (of, old), now in self.names.items() if (of, now) == (table.qualified_name, name)), name)
+
     def note(self, action: Action) -> None:
         """What the statement changed, for those after it."""
         relation = action.relation
@@ -200,6 +208,8 @@ class Known:
             self.path = None if action.is_off else action.columns
         if action.kind is Kind.CREATE_INDEX and action.name:
             self.indexes[action.name] = action
+        if isinstance(action.statement, ast.ViewStmt):
+            self._note_view(action.statement)
         if relation is None:
             return
         key = self.key(relation)
@@ -214,11 +224,13 @@ class Known:
                     self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, is_new=True)
         elif action.kind in (Kind.INSERT, Kind.COPY):
             self.filled.add(self._written(relation))
-        elif action.kind in (Kind.DROP_TABLE, Kind.DROP_MATVIEW):
+        elif action.kind in (Kind.DROP_TABLE, Kind.DROP_VIEW, Kind.DROP_MATVIEW):
             self.gone.add(self._written(relation))
             self.new.discard(self._written(relation))
         elif action.kind is Kind.RENAME_TABLE:
-            self._rename(relation, action.name)
+            self._move(relation, TableName(relation.schema, action.name))
+        elif action.kind is Kind.SET_SCHEMA:
+            self._move(relation, TableName(action.name, relation.name))
         elif action.kind is Kind.ADD_COLUMN and action.new is not None:
             new = action.new
             self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, True, not new.has_value)
@@ -241,12 +253,24 @@ class Known:
     def _note_dropped(self, action: Action) -> None:
         table = self.owner_of_index(action.others[0]) if action.kind in OF_INDEXES else self.table(action.relation)
         if table is not None and self.facts is not None:
-            self.dropped |= falling(action, table, self.facts.tables, self.dropped)
+            if (names := renaming(action)) is not None:
+                self.names[table.qualified_name, self.name_before(table, names[0])] = names[1]
+            named = replace(action, name=self.name_before(table, action.name))
+            self.dropped |= falling(named, table, self.facts.tables, self.dropped)
+            self._note_made_again(action, table)
         if table is not None and action.kind is Kind.DROP_TABLE:
             self.dropped |= {(part.qualified_name, "") for part in self.partitions_of(table)}
         unnamed = action.kind in (Kind.DROP_OTHER, Kind.DROP_SCHEMA) and action.is_cascade
         is_cast = isinstance(action.statement, ast.CreateCastStmt)
         self.is_unclear = self.is_unclear or unnamed or is_cast or action.kind in UNCLEAR
+
+    def _note_made_again(self, action: Action, table: TableFacts) -> None:
+        """A foreign key of the same columns to the same table as before."""
+        to = self.table(action.others[0]) if action.kind is Kind.ADD_FOREIGN_KEY else None
+        for key in table.foreign_keys if to is not None else ():
+            if key.columns == action.columns and to is not None and key.referenced_oid == to.oid:
+                self.dropped.discard((table.qualified_name, key.name))
+                self.names[table.qualified_name, key.name] = action.name or f"{table.name}_{'_'.join(key.columns)}_fkey"
 
     def _note_constraint(self, key: str, relation: TableName, action: Action) -> None:
         known = {check.name: check for check in self.checks_of(relation)}.get(action.name)
@@ -256,14 +280,22 @@ class Known:
                 replace(known, is_validated=True) if is_validated else replace(known, is_validated=False)
             )
 
-    def _rename(self, relation: TableName, name: str) -> None:
-        old, new = self._written(relation), TableName(relation.schema, name)
+    def _note_view(self, statement: Node) -> None:
+        view = relation_name(statement.view)
+        if not statement.replace or self.table(view) is None:
+            self.new.add(self._written(view))
+            self.gone.discard(self._written(view))
+
+    def _move(self, relation: TableName, name: TableName) -> None:
+        old, new = self._written(relation), self._written(name)
         if old in self.new:
             self.new.discard(old)
-            self.new.add(self._written(new))
+            self.new.add(new)
+            self.filled |= {new} if old in self.filled else set()
         else:
-            self.renamed[self._written(new)] = self.renamed.get(old, relation)
+            self.renamed[new] = self.renamed.get(old, relation)
             self.gone.add(old)
+        self.gone.discard(new)
 
     @property
     def first_schema(self) -> str:
@@ -274,26 +306,3 @@ class Known:
     def _written(self, name: TableName) -> str:
         """With a schema where the file leaves it out."""
         return f"{name.schema or self.first_schema}.{name.name}"
-
-
-def check_expression(definition: str) -> Node | None:
-    """Of pg_get_constraintdef()'s text."""
-    statement = single_statement(f"ALTER TABLE t ADD {definition}")
-    return None if isinstance(statement, Unparsable) else statement.cmds[0].def_.raw_expr
-
-
-def column_of(node: Node) -> str | None:
-    """The column that a ColumnRef names, whatever stands before it."""
-    if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String):
-        name: str = node.fields[-1].sval
-        return name
-    return None
-
-
-def _says_not_null(expression: Node, column: str) -> bool:
-    return any(
-        isinstance(part, ast.NullTest)
-        and part.nulltesttype == enums.NullTestType.IS_NOT_NULL
-        and column_of(part.arg) == column
-        for part in conjuncts(expression)
-    )

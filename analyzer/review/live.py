@@ -40,6 +40,7 @@ class UsingStatement:
     written: frozenset[int] = frozenset()
     columns: frozenset[tuple[int, str]] = frozenset()
     reads_all: frozenset[int] = frozenset()
+    needs: frozenset[tuple[int, str]] = frozenset()  # rights on tables: (oid, "SELECT")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analyzer.review.actions import Action, Kind
+from analyzer.review.idle import does_nothing
 from analyzer.review.known import Known
 from analyzer.schema.facts import ForeignKeyFacts, TableFacts
 from analyzer.statements.parse import TableName
@@ -118,7 +119,7 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     if kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
         yield from _of_new_table(action, known)
         return
-    if relation is None or (action.if_exists and _does_nothing(action, known)):
+    if relation is None or (known.is_missing(relation) and does_nothing(action, known)):
         return
     mode = mode_of(action)
     if mode is None:
@@ -164,13 +165,6 @@ def mode_of(action: Action) -> Mode | None:
 
 def name_of(table: TableFacts) -> TableName:
     return TableName(table.schema, table.name)
-
-
-def _does_nothing(action: Action, known: Known) -> bool:
-    """IF EXISTS of what is not there."""
-    return action.kind in (Kind.DROP_TABLE, Kind.DROP_VIEW, Kind.DROP_MATVIEW) and (
-        action.relation is not None and known.is_missing(action.relation)
-    )
 
 
 def _of_index(action: Action, known: Known) -> Iterator[Lock]:

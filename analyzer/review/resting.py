@@ -4,6 +4,8 @@ what the migration dropped before.
 
 from collections.abc import Collection, Iterable
 
+from pglast import ast, enums
+
 from analyzer.review.actions import Action, Kind
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, TableFacts
 
@@ -39,8 +41,19 @@ def is_key(index: IndexFacts) -> bool:
     return index.is_unique and index.is_usable and index.predicate is None and not index.expressions
 
 
+def renaming(action: Action) -> tuple[str, str] | None:
+    """Of a constraint or an index: its name before and after."""
+    statement = action.statement
+    if not isinstance(statement, ast.RenameStmt):
+        return None
+    if statement.renameType == enums.ObjectType.OBJECT_TABCONSTRAINT:
+        return statement.subname, statement.newname
+    is_index = statement.renameType == enums.ObjectType.OBJECT_INDEX
+    return (statement.relation.relname, statement.newname) if is_index else None
+
+
 def falling(action: Action, table: TableFacts, facts: Collection[TableFacts], dropped: Dropped) -> Dropped:
-    """What is gone after the action, which ``table`` is the table of; a constraint of another name since, too."""
+    """What is gone after the action, which ``table`` is the table of, by the names that the server's catalog has."""
     name, kind = table.qualified_name, action.kind
     if kind is Kind.DROP_TABLE:
         own = {(name, "")}
@@ -53,8 +66,6 @@ def falling(action: Action, table: TableFacts, facts: Collection[TableFacts], dr
         own = {(name, action.name)}
         indexes = [i for i in table.indexes if i.name == action.name]
         keys = [pair for i in indexes for pair in keys_on_index(i, table, facts, dropped)]
-    elif kind in (Kind.RENAME_OTHER, Kind.INDEX_DETAIL):
-        return {(name, action.statement.subname if kind is Kind.RENAME_OTHER else action.name)}
     else:
         return set()
     return own | ({(owner.qualified_name, key.name) for owner, key in keys} if action.is_cascade else set())

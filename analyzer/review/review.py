@@ -11,6 +11,7 @@ from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import ActionEffect
 from analyzer.review.estimate import total_seconds
 from analyzer.review.files.migration import Framework, Migration, MigrationStep
+from analyzer.review.idle import does_nothing
 from analyzer.review.known import Known
 from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
@@ -24,6 +25,7 @@ from analyzer.review.rules import (
     objects,
     rests_on,
     reversible,
+    row_security,
     taken_away,
     transactions,
     under_lock,
@@ -46,10 +48,20 @@ RULES = (
     *rests_on.RULES,
     *in_use.RULES,
     *taken_away.RULES,
+    *row_security.RULES,
     *transactions.RULES,
     *objects.RULES,
     *design.RULES,
     *reversible.RULES,
+)
+# of what does nothing, too
+STILL_TRUE = (
+    *transactions.RULES,
+    *reversible.RULES,
+    fails.fails_in_transaction,
+    fails.needs_newer_server,
+    exists.index_fits,
+    objects.cuts_name,
 )
 CODE = "What it runs cannot be looked into."
 NO_RULE = "No rule looks at it."
@@ -107,7 +119,7 @@ def review(migration: Migration, version: int, live: LiveFacts | None) -> Review
         reviewed.append(_reviewed(number, migration, known, held))
         known = reviewed[-1].known.copy()
         for action in step.actions:
-            known.note(action)
+            _note(action, known)
     reviewed = with_safe_sequences(reviewed, migration.framework)
     not_run = _not_run(live, migration)
     there, gone = _way_back(reviewed)
@@ -140,6 +152,8 @@ def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:
     gone: list[str] = []
     for each in reversed(reviewed):
         for action in reversed(each.step.actions):
+            if does_nothing(action, each.known):
+                continue
             lost, undo = LOST.get(action.kind), undo_of(action, each.known)
             if lost is not None and not each.known.is_new(action.relation):
                 gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
@@ -155,13 +169,20 @@ def _reviewed(number: int, migration: Migration, known: Known, held: tuple[bool,
     effects, findings = [], []
     safe = safe_steps(step.actions, step.sql, known)
     for action in step.actions:
-        effect = ActionEffect(action, tuple(locks_of(action, during)), tuple(work_of(action, during)))
+        is_idle = does_nothing(action, during)
+        work = () if is_idle else tuple(work_of(action, during))
+        effect = ActionEffect(action, tuple(locks_of(action, during)), work)
         effects.append(effect)
         at = At(step, action, effect, during, migration, earlier, later, safe is not None, held)
-        findings += [finding for rule in RULES for finding in rule(at)]
-        during.note(action)
+        findings += [finding for rule in (STILL_TRUE if is_idle else RULES) for finding in rule(at)]
+        _note(action, during)
     told = tuple(_each_once(findings))
     return Reviewed(step, tuple(effects), told, known, tuple(_unclear(step, known)))
+
+
+def _note(action: Action, known: Known) -> None:
+    if not does_nothing(action, known):
+        known.note(action)
 
 
 def _each_once(findings: list[Finding]) -> Iterator[Finding]:
@@ -182,7 +203,7 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
         if is_dropped or (action.kind is Kind.OTHER and not isinstance(action.statement, ast.TransactionStmt)):
             yield NO_RULE
         for relation in _relations(action):
-            if known.is_missing(relation) and not action.if_exists:
+            if known.is_missing(relation) and not action.if_exists and not does_nothing(action, known):
                 yield f"{relation} is not in this database: what is said of it goes by rules alone."
 
 

@@ -128,7 +128,8 @@ def _create_table(statement: Node) -> Iterator[Action]:
 def _create_as(statement: Node) -> Iterator[Action]:
     into = statement.into if isinstance(statement, ast.CreateTableAsStmt) else statement.intoClause
     if into is not None:
-        yield Action(Kind.CREATE_TABLE, relation_name(into.rel), statement=statement)
+        if_exists = bool(getattr(statement, "if_not_exists", False))
+        yield Action(Kind.CREATE_TABLE, relation_name(into.rel), if_exists=if_exists, statement=statement)
 
 
 def _create_index(statement: Node) -> Iterator[Action]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pglast import ast
 
 from analyzer.review.live import UsingStatement
+from analyzer.review.rights import rights_on_targets
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.display import one_line
 from analyzer.statements.predicates import query_blocks
@@ -18,6 +19,7 @@ def using_statement(
 ) -> UsingStatement:
     """A name that only a session's search_path tells stands for no table: it may mean any."""
     tables, written, columns, reads_all = set[int](), set[int](), set[tuple[int, str]](), set[int]()
+    needs = set[tuple[int, str]]()
     for block in query_blocks(sql, schema):
         for use in block.tables:
             table = schema.find_table(use.name, use.schema or None)
@@ -26,6 +28,8 @@ def using_statement(
             tables.add(table.oid)
             if use.is_target and block.kind in WRITING:
                 written.add(table.oid)
+            else:
+                needs.add((table.oid, "SELECT"))
             named = use.used | (use.selected or frozenset()) | {p.column for p in use.predicates}
             columns |= {(table.oid, name) for name in named}
             if use.selected is None:
@@ -34,9 +38,13 @@ def using_statement(
         table = schema.find_table(table_name, schema_name)
         if table is not None:
             columns.add((table.oid, column))
+    statement = single_statement(sql)
+    for relation, right in () if isinstance(statement, Unparsable) else rights_on_targets(statement):
+        if (table := schema.find_table(relation.name, relation.schema or None)) is not None:
+            needs.add((table.oid, right))
     return UsingStatement(
         fingerprint, one_line(sql), calls, calls_per_day, watched_s, frozenset(tables), frozenset(written),
-        frozenset(columns), frozenset(reads_all),
+        frozenset(columns), frozenset(reads_all), frozenset(needs),
     )  # fmt: skip
 
 

@@ -229,7 +229,7 @@ def _checked_key(relation: TableName, referenced: TableName, known: Known) -> It
 def _validated(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
     table = known.table(relation)
     for key in table.foreign_keys if table else ():
-        if key.name == action.name:
+        if table is not None and key.name == known.name_before(table, action.name):
             if not key.is_validated:
                 yield from _checked_key(relation, TableName(key.referenced_schema, key.referenced_table), known)
             return

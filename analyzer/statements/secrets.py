@@ -6,7 +6,7 @@ Comments go too: sqlcommenter's tags name requests and traces; the harmless ones
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from urllib.parse import unquote
 
@@ -32,6 +32,14 @@ HIDDEN_CONNECTION = "'password=***'"
 SECRET_NAME = re.compile(r"passw(?:or)?d|secret", re.IGNORECASE)
 # PostgreSQL 18's mark for a list it shortened; without it the list would look as if it had one element
 LIST_MARK = "/*, ... */"
+MAY_HOLD = re.compile(
+    r"passw|secret|://|\b(?:role|user|group|mapping|server|subscription|foreign|wrapper|database|system|program)\b",
+    re.IGNORECASE,
+)
+# in the body of a function
+IN_CODE = re.compile(
+    rf"\b(?:passw(?:or)?d|secret)\s*(?:to\s|=|\|\|)?\s*\\?'{{1,2}}[^'\s,);]|{WITH_PASSWORD.pattern}", re.IGNORECASE
+)
 # tags that name code, not a person, a request or a trace
 KEPT_TAGS = frozenset({
     "route", "controller", "action", "job", "task", "framework", "application", "db_driver",
@@ -45,6 +53,12 @@ DDL_WITH_NUMBERS = (ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)
 ROLES = (ast.CreateRoleStmt, ast.AlterRoleStmt)
 # the value is kept as it came, a name without quotes too: ALTER ROLE app SET app.key = hunter2
 SETTINGS = (ast.AlterRoleSetStmt, ast.AlterDatabaseSetStmt, ast.AlterSystemStmt)
+# whose strings may all be secrets
+HOLDERS = (
+    *ROLES, ast.CreateUserMappingStmt, ast.AlterUserMappingStmt, ast.CreateForeignServerStmt,
+    ast.AlterForeignServerStmt, ast.CreateForeignTableStmt, ast.CreateFdwStmt, ast.AlterFdwStmt,
+    ast.CreateSubscriptionStmt, ast.AlterSubscriptionStmt,
+)  # fmt: skip
 PLAIN_VALUES = frozenset({"DEFAULT", "ON", "TRUE_P", "FALSE_P", "ASCII_44"})
 
 
@@ -79,6 +93,38 @@ def redact_sql(sql: str | None) -> str | None:
         return _without_literals(bare, numbers=True)
     plain = all(isinstance(s.stmt, (*PLANNED, *DDL_WITH_NUMBERS)) for s in statements)
     return _without_literals(normalized, numbers=not plain)
+
+
+def without_secrets(sql: str) -> str:
+    """Of a text of ours to be shown: all of it, but for strings that are, or may hold, a password."""
+    if MAY_HOLD.search(sql) is None:
+        return sql
+    written = parse(sql)
+    nodes = [] if isinstance(written, Unparsable) else [s.stmt for s in written]
+    if any(isinstance(node, SETTINGS) or _sets_secret(node) for node in nodes):
+        return _without_values(sql) or HIDDEN_STRING
+    if any(isinstance(node, HOLDERS) or getattr(node, "is_program", False) for node in nodes):
+        return _without_literals(sql, numbers=False) or HIDDEN_STRING
+    if SECRET_NAME.search(sql) is None and "://" not in sql:
+        return sql
+    tokens = _tokens(sql)
+    if tokens is None:
+        return HIDDEN_STRING
+    return _replace(sql, [(t, _hidden(_text(sql, t))) for t in _secrets(sql, tokens)])
+
+
+def _secrets(sql: str, tokens: list[parser.Token]) -> Iterator[parser.Token]:
+    """Connection strings with a password, bodies of code that write one, and set_config('app.password', 'x')."""
+    name = ""  # of a setting: the string before a comma
+    for token in tokens:
+        text, is_string = _text(sql, token), token.name in STRING_TOKENS
+        if is_string and (_is_connection(text) or IN_CODE.search(text) or SECRET_NAME.search(name)):
+            yield token
+        name = text if is_string else name if text == "," else ""
+
+
+def _sets_secret(node: ast.Node) -> bool:
+    return isinstance(node, ast.VariableSetStmt) and SECRET_NAME.search(node.name or "") is not None
 
 
 def may_hold_secret(redacted: str) -> bool:

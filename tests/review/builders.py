@@ -9,10 +9,21 @@ from pglast.stream import RawStream
 from analyzer.review.alter_table import CONSTR, new_column
 from analyzer.review.live import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
 from analyzer.review.using import using_statement
-from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
+from analyzer.schema.facts import (
+    ColumnFacts,
+    ForeignKeyFacts,
+    IndexFacts,
+    SchemaFacts,
+    TableActivity,
+    TableFacts,
+    packed_freqs,
+)
+from analyzer.schema.row_security import PolicyFacts
 from analyzer.statements.tree import name_parts, parse
 from analyzer.words.durations import DAY_S
 from analyzer.words.sizes import MB
+
+INTEGERS = {"int": "integer", "int4": "integer", "int8": "bigint"}  # as format_type() has them
 
 
 def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
@@ -58,8 +69,10 @@ def _table(statement: Any, oid: int, case: dict[str, Any], known: dict[str, Tabl
     for number, element in enumerate(statement.tableElts, start=1):
         if isinstance(element, ast.ColumnDef):
             new = new_column(element)
-            statistics = case.get("columns", {}).get(f"{name}.{new.name}", {})
-            type_name = RawStream()(element.typeName)
+            statistics = dict(case.get("columns", {}).get(f"{name}.{new.name}", {}))
+            if "common_freqs" in statistics:
+                statistics["common_freqs"] = packed_freqs(statistics["common_freqs"])
+            type_name = INTEGERS.get(written := RawStream()(element.typeName), written)
             columns.append(ColumnFacts(new.name, number, type_name, 0, new.is_not_null, rows, **statistics))
             if new.is_primary:
                 indexes.append(_index(f"{name}_pkey", (new.name,), case, True, True))
@@ -70,10 +83,16 @@ def _table(statement: Any, oid: int, case: dict[str, Any], known: dict[str, Tabl
     return TableFacts(
         oid, "public", name, "r", rows, int(case.get("sizes", {}).get(name, 0) * MB), tuple(columns), tuple(indexes),
         tuple(keys), primary_key=next((i.columns for i in indexes if i.is_primary), ()),
+        has_row_security=name in case.get("row_security", ()), policies=_policies(case.get("policies", {}).get(name)),
+        public_privileges=tuple(case["public"].get(name, ())) if "public" in case else None,
         activity=TableActivity(
             deleted_rows=case.get("deleted_rows", {}).get(name, 0), index_scans=case.get("index_scans", {}).get(name, 0)
         ),
     )  # fmt: skip
+
+
+def _policies(names: list[str] | None) -> tuple[PolicyFacts, ...] | None:
+    return None if names is None else tuple(PolicyFacts(name, True, "ALL", ("public",)) for name in names)
 
 
 def _index(

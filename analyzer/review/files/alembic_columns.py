@@ -15,6 +15,11 @@ TYPES = {
     "CITEXT": "citext", "INT4RANGE": "int4range", "TSTZRANGE": "tstzrange", "DATERANGE": "daterange",
 }  # fmt: skip
 WITH_LENGTH = {"String": "varchar", "VARCHAR": "varchar", "Unicode": "varchar", "CHAR": "char"}
+CONSTANTS = ("true", "false", "null")
+# functions that SQL calls without brackets, as SQLAlchemy writes them
+WITHOUT_BRACKETS = frozenset({
+    "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "current_user", "session_user",
+})  # fmt: skip
 IN_TIME = {"DateTime": "timestamp", "TIMESTAMP": "timestamp", "Time": "time", "TIME": "time"}
 
 
@@ -78,7 +83,7 @@ def default_sql(node: ast.expr) -> str | None:
 
 
 def expression(node: ast.expr | None) -> str | None:
-    """A text, ``sa.text("...")`` or ``sa.func.now()`` as SQL; None where it is something else."""
+    """A text, ``sa.text("...")``, ``sa.func.now()`` or ``sa.false()`` as SQL; None where it is something else."""
     if node is None:
         return None
     literal = value(node)
@@ -86,9 +91,11 @@ def expression(node: ast.expr | None) -> str | None:
         return literal
     if literal is not UNREAD or not isinstance(node, ast.Call):
         return None
-    if last_name(node) == "text":
+    if last_name(node) in CONSTANTS and not node.args:
+        return last_name(node)
+    if last_name(node) in ("text", "literal_column"):
         return text(node, "text", 0).replace("\\:", ":") or None
     func = node.func
     if isinstance(func, ast.Attribute) and last_name(func.value) == "func" and not node.args:
-        return f"{func.attr}()"
+        return func.attr if func.attr in WITHOUT_BRACKETS else f"{func.attr}()"
     return None

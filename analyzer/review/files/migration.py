@@ -9,6 +9,7 @@ from analyzer.errors import BadInput
 from analyzer.review.actions import Action, Kind
 from analyzer.review.defaults import functions_of
 from analyzer.review.statements import actions_of
+from analyzer.statements.secrets import without_secrets
 from analyzer.statements.tree import Node, Unparsable, parse
 
 Framework = Literal["sql", "django", "alembic"]
@@ -41,7 +42,12 @@ class MigrationStep:
 
     @property
     def shown(self) -> str:
-        return self.sql if self.is_read else self.source or self.sql
+        """Without passwords: reports are kept, and seen by others."""
+        return without_secrets(self.sql) if self.is_read or not self.source else self.source
+
+    @property
+    def holds_secret(self) -> bool:
+        return self.is_read and self.shown != self.sql
 
     @property
     def is_alone(self) -> bool:

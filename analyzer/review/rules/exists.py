@@ -1,15 +1,19 @@
 """What the server refuses since it is there already, or is not there: by its catalog and what the file did before."""
 
+from pglast import ast
+
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
-from analyzer.review.column_types import needs_using
+from analyzer.review.column_types import CASTABLE, ColumnType, is_castable, needs_using
 from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import IndexFacts
 from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.tree import Node, name_parts
 
 UNFIT = Rule("MG019", "Does not fit what is there")
 APPLIED = "See whether the migration was applied here already, or one before it was not."
+TEMPORARY = "t"  # pg_class.relpersistence
 NEED_COLUMN = frozenset({
     Kind.DROP_COLUMN, Kind.ALTER_TYPE, Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.SET_DEFAULT, Kind.RENAME_COLUMN,
 })  # fmt: skip
@@ -36,15 +40,15 @@ def index_fits(at: At) -> Findings:
     action, table = at.action, at.table
     if action.kind is not Kind.CREATE_INDEX or not action.name or table is None:
         return
-    same = next((i for i in _indexes_of_schema(at) if i.name == action.name), None)
-    is_dropped = any(a.kind is Kind.DROP_INDEX and a.name == action.name for s in at.earlier for a in s.actions)
-    if same is None or is_dropped:
+    same = _index_named(at, table.schema)
+    if same is None:
         return
     if not same.is_usable and same.is_being_built is False:
         does = "IF NOT EXISTS keeps it" if action.if_exists else "it fails"
         yield UNFIT.finding(
             at, Severity.CRITICAL,
-            f"An invalid index {same.name} is there, left by a build that broke off: {does}, and no statement uses it.",
+            f"An invalid index {action.name} is there, left by a build that broke off: {does}, and no statement uses"
+            " it.",
             "DROP INDEX CONCURRENTLY it first.", subject=action.name,
         )  # fmt: skip
     elif not action.if_exists:
@@ -52,10 +56,15 @@ def index_fits(at: At) -> Findings:
         yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=action.name)
 
 
-def _indexes_of_schema(at: At) -> list[IndexFacts]:
-    table = at.table
-    schema = table.schema if table else ""
-    return [i for t in at.known.facts or () for i in t.indexes if i.schema == schema]
+def _index_named(at: At, schema: str) -> IndexFacts | None:
+    """By the names that the migration left them."""
+    known, name = at.known, at.action.name
+    for table in known.facts or ():
+        for index in table.indexes:
+            if index.schema == schema and known.name_now(table, index.name) == name:
+                is_gone = known.is_dropped(table, index.name) or known.is_dropped(table, "")
+                return None if is_gone else index
+    return None
 
 
 def table_fits(at: At) -> Findings:
@@ -64,11 +73,29 @@ def table_fits(at: At) -> Findings:
         action.kind is Kind.CREATE_TABLE
         and not action.if_exists
         and at.table is not None
-        and at.name not in at.known.gone
+        and not _is_temporary(action.statement)
     ):
         table = at.table
         if action.relation is not None and (action.relation.schema or table.schema == at.known.first_schema):
             yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {at.name} is there already.", APPLIED)
+
+
+def _is_temporary(statement: Node) -> bool:
+    """It stands in a schema of the session's own."""
+    into = getattr(statement, "into", None) or getattr(statement, "intoClause", None)
+    relation = into.rel if into is not None else statement.relation
+    return bool(relation.relpersistence == TEMPORARY)
+
+
+def _is_other_enum(base: ColumnType, becomes: ColumnType, at: At) -> bool:
+    """Whether a column of the catalog's types becomes an enum, which nothing does by itself."""
+    enums = {
+        c.type_name.rpartition(".")[2] for table in at.known.facts or () for c in table.columns if c.type_kind == "e"
+    }  # fmt: skip
+    made = (action.statement for step in at.earlier for action in step.actions)
+    enums |= {name_parts(statement.typeName)[-1] for statement in made if isinstance(statement, ast.CreateEnumStmt)}
+    is_plain = not (base.is_array or becomes.is_array or base.schema)
+    return is_plain and becomes.name in enums and base.name in CASTABLE
 
 
 def type_fits(at: At) -> Findings:
@@ -80,13 +107,18 @@ def type_fits(at: At) -> Findings:
     base = below_domains(was, at.known) if was is not None else None
     casts = at.known.live.casts if at.known.live is not None else frozenset()
     has_using = action.node.def_.raw_default is not None
-    if was is None or base is None or has_using or not needs_using(base, becomes) or (base.name, becomes.name) in casts:
+    if was is None or base is None or has_using or (base.name, becomes.name) in casts:
         return
-    column = quote_identifier(action.column)
+    is_enum = _is_other_enum(base, becomes, at)
+    if not is_enum and not needs_using(base, becomes):
+        return
+    written = quote_identifier(becomes.name) if is_enum else words(becomes)
+    using = f"USING {quote_identifier(action.column)}::{written}"
+    how = f"Say how, where each value can be converted: {using}."
     yield UNFIT.finding(
         at, Severity.CRITICAL,
         f"It fails: PostgreSQL makes no {words(becomes)} of {words(was)} by itself, not even of no row.",
-        f"Say how, where each value can be converted: USING {column}::{words(becomes)}.",
+        how if is_castable(base, becomes) else f"Say how (USING): no cast leads from {words(was)} there.",
         subject=f"{at.name}.{action.column}",
     )  # fmt: skip
 

@@ -176,8 +176,8 @@ def takes_fewer_values(at: At) -> Findings:
         return
     yield NARROWER.finding(
         at, Severity.WARNING,
-        f"{words(at.action.type)} does not take all that {words(old)} does: it fails, or rounds, where a value of"
-        f" {at.action.column} does not fit, and the way back does not bring such values again.",
+        f"{words(at.action.type)} does not take all that {words(old)} does: it fails, or cuts or rounds, where a value"
+        f" of {at.action.column} does not fit, and the way back does not bring such values again.",
         "Look for such values first.",
     )  # fmt: skip
 

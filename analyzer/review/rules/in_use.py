@@ -4,6 +4,7 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.known import Known
 from analyzer.review.live import UsingStatement
+from analyzer.review.names_made import is_made_again
 from analyzer.review.rules.rests_on import index_dropped
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
 from analyzer.review.traffic import calls_per_day, traffic
@@ -58,12 +59,19 @@ def drops_column(at: At) -> Findings:
 
 
 def drops_table(at: At) -> Findings:
-    if not is_of(at, Kind.DROP_TABLE) or at.is_new or (at.action.if_exists and at.known.is_missing(at.relation)):
+    if not is_of(at, Kind.DROP_TABLE) or at.is_new:
         return
     using = traffic(at.known, at.relation)
     table = at.table
     rows = f" and about {table.rows:,.0f} rows" if table is not None and table.rows else ""
-    if using is None:
+    if is_made_again(at.relation, at.later, at.known):
+        if not at.known.is_empty(at.relation):
+            yield TABLE.finding(
+                at, Severity.WARNING,
+                f"A later statement makes {at.name} anew; the rows that it has now are gone unless they were copied.",
+                "Compare the numbers of rows before it is dropped, or keep a dump of it.",
+            )  # fmt: skip
+    elif using is None:
         yield TABLE.finding(
             at, Severity.WARNING, f"Code that uses {at.name} fails from then on; its rows are gone.", DEPLOY_FIRST
         )
@@ -81,7 +89,7 @@ def drops_table(at: At) -> Findings:
 
 
 def renames(at: At) -> Findings:
-    if not is_of(at, Kind.RENAME_TABLE, Kind.RENAME_COLUMN, Kind.SET_SCHEMA) or at.is_new or _has_view(at):
+    if not is_of(at, Kind.RENAME_TABLE, Kind.RENAME_COLUMN, Kind.SET_SCHEMA) or at.is_new or _keeps_name(at):
         return
     old = f"{at.name}.{at.action.column}" if at.action.kind is Kind.RENAME_COLUMN else at.name
     users, table = traffic(at.known, at.relation), at.table
@@ -136,7 +144,8 @@ def breaks_inserts(at: At) -> Findings:
     if new.has_value and not is_taken_off:
         return
     using = traffic(at.known, at.relation)
-    inserts = [s for s in using.written if s.text.lower().startswith("insert")] if using is not None else []
+    oids = {table.oid for table in at.known.with_below(at.table)} if at.table is not None else set()
+    inserts = [s for s in using.written if any((oid, "INSERT") in s.needs for oid in oids)] if using is not None else []
     is_django = at.migration.framework == "django"
     hint = (
         "Give it a default that stays"
@@ -155,12 +164,11 @@ def breaks_inserts(at: At) -> Findings:
         yield INSERTS.finding(at, Severity.WARNING, message, hint)
 
 
-def _has_view(at: At) -> bool:
-    """A view of the old name, made in the same transaction."""
-    if at.action.kind is not Kind.RENAME_TABLE:
+def _keeps_name(at: At) -> bool:
+    """By a view of the old name, or another table that takes it, in the same transaction."""
+    if at.action.kind is Kind.RENAME_COLUMN:
         return False
-    texts = [s.sql.lower() for s in at.later if at.same_transaction(s)]
-    return any("view" in text and at.relation.name.lower() in text for text in texts)
+    return is_made_again(at.relation, (s for s in at.later if at.same_transaction(s)), at.known)
 
 
 def drops_index(at: At) -> Findings:

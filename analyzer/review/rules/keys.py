@@ -35,14 +35,14 @@ class NewKey:
 def second_primary_key(at: At) -> Findings:
     action, table = at.action, at.table
     adds = action.kind is Kind.ADD_PRIMARY_KEY or (action.new is not None and action.new.is_primary)
-    if not adds or table is None or at.known.is_unclear or (action.new is not None and _does_nothing(at)):
+    if not adds or table is None or at.known.is_unclear:
         return
     there = next((i for i in table.indexes if i.is_primary and not at.known.is_dropped(table, i.name)), None)
-    dropped_here = {a.name for a in at.step.actions if a.kind is Kind.DROP_CONSTRAINT}
+    dropped_here = {at.known.name_before(table, a.name) for a in at.step.actions if a.kind is Kind.DROP_CONSTRAINT}
     if there is not None and there.name not in dropped_here:
         yield UNFIT.finding(
             at, Severity.CRITICAL,
-            f"It fails: {at.name} has a primary key already, {there.name} on"
+            f"It fails: {at.name} has a primary key already, {at.known.name_now(table, there.name)} on"
             f" {', '.join(column or '(expression)' for column in there.columns)}.", APPLIED, subject=there.name,
         )  # fmt: skip
 
@@ -103,11 +103,6 @@ def _own_casts(at: At) -> frozenset[tuple[str, str]]:
     return at.known.live.casts if at.known.live is not None else frozenset()
 
 
-def _does_nothing(at: At) -> bool:
-    """ADD COLUMN IF NOT EXISTS of one that is there."""
-    return at.action.if_exists and bool(at.known.has_column(at.relation, at.action.column))
-
-
 def _new_keys(at: At) -> Iterator[NewKey]:
     action = at.action
     if action.relation is None:
@@ -115,15 +110,13 @@ def _new_keys(at: At) -> Iterator[NewKey]:
     if action.kind is Kind.ADD_FOREIGN_KEY:
         yield _key(action.node.def_, action.columns, {}, at)
     elif action.kind is Kind.ADD_COLUMN and (new := action.new) is not None:
-        if not _does_nothing(at) and new.references is not None:
+        if new.references is not None:
             yield NewKey(new.references, (new.name,), (new.type,), new.referenced_columns)
     elif action.kind in NEW_RELATIONS and isinstance(action.statement, ast.CreateStmt):
         yield from _of_new_table(action, at)
 
 
 def _of_new_table(action: Action, at: At) -> Iterator[NewKey]:
-    if action.if_exists and at.table is not None:
-        return
     elements = action.statement.tableElts or ()
     columns = [new_column(e) for e in elements if isinstance(e, ast.ColumnDef) and e.typeName is not None]
     for new in columns:

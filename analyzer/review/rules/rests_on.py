@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pglast import ast
 
 from analyzer.findings import Severity
-from analyzer.review.actions import Kind
+from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import relation_name
+from analyzer.review.known import Known
 from analyzer.review.resting import KeyOf
 from analyzer.review.rules.objects import CASCADE, NAMES_THEM
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
@@ -19,9 +20,8 @@ from analyzer.words.lists import and_list
 VIEWS = Rule("MG016", "A view needs it")
 NEEDED = Rule("MG027", "Others rest on it")
 MOST_NAMES = 5
-WITH_VIEWS = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE)
 VIEW_DROPS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
-VIEW_CHANGES = (*VIEW_DROPS, Kind.RENAME_TABLE, Kind.SET_SCHEMA)
+WITH_VIEWS = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE, *VIEW_DROPS)
 
 
 def views_need_it(at: At) -> Findings:
@@ -29,12 +29,12 @@ def views_need_it(at: At) -> Findings:
     views = _views(at)
     if not views or (at.action.is_cascade and not is_type):
         return
-    what = f"column {at.action.column}" if at.action.kind is not Kind.DROP_TABLE else at.name
+    what = f"column {at.action.column}" if at.action.column else at.name
     does = "change the type of" if is_type else "drop"
     yield VIEWS.finding(
         at, Severity.CRITICAL,
         f"It fails: {_named(views)} read{'s' if len(views) == 1 else ''} {what}, and PostgreSQL refuses to {does} it.",
-        "Drop the views first and make them again, in one transaction." if at.action.kind is not Kind.DROP_TABLE else
+        "Drop the views first and make them again, in one transaction." if at.action.column else
         "Drop the views first, or make them read something else.",
     )  # fmt: skip
 
@@ -52,9 +52,10 @@ def keys_need_it(at: At) -> Findings:
         if empties
         else "Drop the foreign keys first, and look at what they guard."
     )
+    names = _named(_key_names(keys, at.known))
     yield NEEDED.finding(
-        at, Severity.CRITICAL, f"It fails: {_named(_key_names(keys))} {rest} {_what(at)}, and PostgreSQL refuses to"
-        f" {does}.", hint, subject=_subject(at), foreign_keys=len(keys),
+        at, Severity.CRITICAL, f"It fails: {names} {rest} {_what(at)}, and PostgreSQL refuses to {does}.", hint,
+        subject=_subject(at), foreign_keys=len(keys),
     )  # fmt: skip
 
 
@@ -79,9 +80,9 @@ def constraint_needs_index(at: At) -> Findings:
 
 def cascades(at: At) -> Findings:
     """Of what else is dropped objects.py says it in general."""
-    if not at.action.is_cascade or at.action.kind is Kind.TRUNCATE:
+    if not at.action.is_cascade or at.action.kind in (Kind.TRUNCATE, *VIEW_DROPS):
         return
-    gone = [*_key_names(_keys(at)), *([] if at.action.kind is Kind.ALTER_TYPE else _views(at))]
+    gone = [*_key_names(_keys(at), at.known), *([] if at.action.kind is Kind.ALTER_TYPE else _views(at))]
     if gone:
         yield CASCADE.finding(
             at, Severity.WARNING, f"CASCADE drops with {_what(at)}: {_named(gone)}.", NAMES_THEM, subject=_subject(at),
@@ -98,16 +99,29 @@ def _views(at: At) -> list[str]:
     earlier = [action for step in at.earlier for action in step.actions] if views else []
     if any(a.kind in (*VIEW_DROPS, Kind.DROP_TABLE, Kind.DROP_COLUMN) and a.is_cascade for a in earlier):
         return []
-    gone = {str(a.relation) for a in earlier if a.kind in VIEW_CHANGES} | set(_views_written(at) if views else ())
-    return [v for v in dict.fromkeys(views) if not {v, v.partition(".")[2]} & gone]
+    names = dict.fromkeys(views)
+    for action in earlier:
+        names = dict.fromkeys(now for view in names for now in _after(action, view))
+    beside = {str(name) for name in at.action.others} if at.action.kind in VIEW_DROPS else set()
+    return [view for view in names if not _spellings(view) & beside]
 
 
-def _views_written(at: At) -> Iterator[str]:
-    """By CREATE OR REPLACE VIEW, which may read less than before."""
-    for step in at.earlier:
-        for action in step.actions:
-            if isinstance(action.statement, ast.ViewStmt):
-                yield str(relation_name(action.statement.view))
+def _after(action: Action, view: str) -> Iterator[str]:
+    """What the view is called after the action; nothing where it is dropped, or made anew, perhaps to read less."""
+    is_made = isinstance(action.statement, ast.ViewStmt)
+    relation = relation_name(action.statement.view) if is_made else action.relation
+    if relation is None or str(relation) not in _spellings(view):
+        yield view
+    elif action.kind is Kind.RENAME_TABLE:
+        yield f"{view.partition('.')[0]}.{action.name}"
+    elif action.kind is Kind.SET_SCHEMA:
+        yield f"{action.name}.{view.partition('.')[2]}"
+    elif not is_made and action.kind not in VIEW_DROPS:
+        yield view
+
+
+def _spellings(view: str) -> set[str]:
+    return {view, view.partition(".")[2]}
 
 
 def _keys(at: At) -> list[KeyOf]:
@@ -133,13 +147,14 @@ def index_dropped(at: At) -> tuple[TableFacts | None, IndexFacts | None]:
     """Of DROP INDEX, and the one behind a constraint that is dropped; None where the migration dropped it before."""
     is_drop = at.action.kind is Kind.DROP_INDEX
     table = at.known.owner_of_index(at.action.others[0]) if is_drop else at.table
-    if table is None or at.known.is_dropped(table, at.action.name):
+    name = at.known.name_before(table, at.action.name) if table is not None else ""
+    if table is None or at.known.is_dropped(table, name):
         return None, None
-    return table, next((i for i in table.indexes if i.name == at.action.name and (is_drop or i.backs_constraint)), None)
+    return table, next((i for i in table.indexes if i.name == name and (is_drop or i.backs_constraint)), None)
 
 
-def _key_names(keys: list[KeyOf]) -> list[str]:
-    return [f"foreign key {key.name} of {owner.qualified_name}" for owner, key in keys]
+def _key_names(keys: list[KeyOf], known: Known) -> list[str]:
+    return [f"foreign key {known.name_now(owner, key.name)} of {owner.qualified_name}" for owner, key in keys]
 
 
 def _named(names: list[str]) -> str:

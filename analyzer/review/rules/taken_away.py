@@ -1,6 +1,8 @@
-"""What running code relies on beside tables and columns, and the migration takes away: views, rights, rows that it may
-see, the name of an enum's value, what a role owns.
+"""What running code relies on beside tables and columns, and the migration takes away: views, rights, the name of an
+enum's value, what a role owns.
 """
+
+from collections.abc import Iterator
 
 from pglast import ast, enums
 
@@ -8,28 +10,27 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import relation_name
 from analyzer.review.live import UsingStatement
+from analyzer.review.names_made import is_made_again
 from analyzer.review.rights import role_names
 from analyzer.review.rules.design import WHOLE_SERVER
 from analyzer.review.rules.in_use import DEPLOY_FIRST, RENAMED, TABLE, used_by
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
 from analyzer.review.statements import flag
 from analyzer.review.traffic import calls_per_day, traffic
+from analyzer.schema.facts import TableFacts
 from analyzer.statements.tree import Node
 
 LOST = Rule("MG029", "Running code loses what it relies on")
-MAKE_VIEWS = (ast.ViewStmt, ast.CreateTableAsStmt, ast.CreateStmt)
 NOTHING = "n"  # pg_class.relreplident
 VIEWS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
-READ = frozenset({"SELECT", "USAGE"})
-WRITTEN = frozenset({"INSERT", "UPDATE", "DELETE"})
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "USAGE")  # to read and to write
 
 
 def drops_view(at: At) -> Findings:
     """But for one that the migration makes, before or again."""
     if not is_of(at, *VIEWS) or at.is_new or at.known.is_missing(at.relation):
         return
-    actions = (action for step in (*at.earlier, *at.later) for action in step.actions)
-    if any(isinstance(a.statement, MAKE_VIEWS) and _made(a.statement) == at.relation.name for a in actions):
+    if is_made_again(at.relation, at.later, at.known):
         return
     using = traffic(at.known, at.relation)
     if using is None:
@@ -72,27 +73,31 @@ def renames_value(at: At) -> Findings:
 
 
 def revokes(at: At) -> Findings:
-    """But where a GRANT on the same stands beside it, or what is taken away lets nobody read or write."""
+    """But for what a later GRANT gives back, and rights that let nobody read or write."""
     action, live = at.action, at.known.live
-    rights = set(action.columns) or {*READ, *WRITTEN}
-    if action.kind is not Kind.REVOKE or at.is_new or not rights & (READ | WRITTEN) or _grants_again(at):
+    if action.kind is not Kind.REVOKE or at.is_new:
         return
-    public = at.table.public_privileges if at.table is not None and action.name == "PUBLIC" else None
-    if public is not None and not rights & {*public}:
+    lost = [(table, _lost(at, table, names)) for table, names in _objects(at)]
+    roles = [role for role in role_names(action.statement.grantees) if any(role in rights for _, rights in lost)]
+    if not roles:
         return
+    rights = set[str]().union(*(of for _, by_role in lost for of in by_role.values()))
     on = at.name if action.relation is not None else f"schema {action.column}"
-    which = ", ".join(action.columns) or "all rights"
-    hint = f"See that nothing runs as {action.name} any more that needs it."
+    which = ", ".join(right for right in RIGHTS if right in rights)
+    if not action.columns and rights == _taken(action):
+        which = "all rights"
+    whose = ", ".join(roles)
+    hint = f"See that nothing runs as {whose} any more that needs it."
     if live is None or live.statements is None:
-        message = f"Code that runs as {action.name} fails where it needs {which} on {on}."
+        message = f"Code that runs as {whose} fails where it needs {which} on {on}."
         yield LOST.finding(at, Severity.WARNING, message, hint, subject=on)
         return
-    using = [s for s in live.statements if _needs(s, rights, _oids(at))]
+    using = [s for s in live.statements if any(_needs(s, of, table, at) for table, r in lost for of in r.values())]
     if using:
         yield LOST.finding(
             at, Severity.WARNING,
             f"{used_by(using, on if action.relation is not None else f'tables of {on}')} Those that"
-            f" {action.name} runs fail from then on, unless the right comes from elsewhere.",
+            f" {whose} runs fail from then on, unless the right comes from elsewhere.",
             hint, subject=on, calls_per_day=round(calls_per_day(using)), statements=len(using),
         )  # fmt: skip
     else:
@@ -100,25 +105,65 @@ def revokes(at: At) -> Findings:
         yield LOST.finding(at, Severity.INFO, message, hint, subject=on)
 
 
-def row_security_without_policy(at: At) -> Findings:
-    table = at.table
-    if not is_of(at, Kind.ROW_SECURITY) or at.is_new or (table is not None and table.has_row_security):
-        return
-    beside = [s for s in at.later if at.same_transaction(s)]
-    if (table is not None and table.policies) or any(
-        isinstance(a.statement, ast.CreatePolicyStmt) and a.relation is not None and at.known.key(a.relation) == at.name
-        for s in (*at.earlier, *beside) for a in s.actions
-    ):  # fmt: skip
-        return
-    using = traffic(at.known, at.relation)
-    is_quiet = using is not None and not using.statements
-    if_so = " From then on" if table is not None and table.policies is not None else " If it has none, from then on"
-    yield LOST.finding(
-        at, Severity.INFO if is_quiet else Severity.WARNING,
-        f"No policy is made for {at.name} in the same transaction.{if_so} all but its owner, superusers"
-        " and roles with BYPASSRLS see no row of it, without an error, and what they INSERT is refused.",
-        "CREATE POLICY first: it does nothing before row level security is enabled.",
-    )  # fmt: skip
+def _taken(action: Action) -> set[str]:
+    """Rights to read and write that the REVOKE names."""
+    of = {"USAGE"} if _is_of_schema(action.statement) else {*RIGHTS} - {"USAGE"}
+    return of & set(action.columns) if action.columns else of
+
+
+def _objects(at: At) -> Iterator[tuple[TableFacts | None, set[str]]]:
+    """Tables with the names by which a GRANT is one on them; None for a schema, and without a server."""
+    action, facts = at.action, at.known.facts
+    if action.relation is not None:
+        schema = at.table.schema if at.table is not None else action.relation.schema or at.known.first_schema
+        yield at.table, {at.name, f"{schema}.*"}
+    elif _is_of_schema(action.statement) or facts is None:
+        yield None, {action.column if _is_of_schema(action.statement) else f"{action.column}.*"}
+    else:
+        yield from ((t, {t.qualified_name, f"{t.schema}.*"}) for t in facts if t.schema == action.column)
+
+
+def _lost(at: At, table: TableFacts | None, names: set[str]) -> dict[str, set[str]]:
+    """By role; PUBLIC loses what it had."""
+    lost: dict[str, set[str]] = {}
+    for role in role_names(at.action.statement.grantees):
+        rights = _taken(at.action) - _given(at, role, names)
+        if role == "PUBLIC" and table is not None and table.public_privileges is not None:
+            rights &= {*table.public_privileges}
+        if rights:
+            lost[role] = rights
+    return lost
+
+
+def _given(at: At, role: str, names: set[str]) -> set[str]:
+    """By later GRANTs to the same role; one on columns counts as one on the table."""
+    given: set[str] = set()
+    for statement in (action.statement for step in at.later for action in step.actions):
+        if not isinstance(statement, ast.GrantStmt) or not statement.is_grant:
+            continue
+        if role in role_names(statement.grantees) and names & {*_granted_on(statement, at)}:
+            given |= {(right.priv_name or "").upper() for right in statement.privileges or ()} or {*RIGHTS}
+    return given
+
+
+def _granted_on(statement: Node, at: At) -> Iterator[str]:
+    is_all = statement.targtype == enums.GrantTargetType.ACL_TARGET_ALL_IN_SCHEMA
+    for each in statement.objects or ():
+        if isinstance(each, ast.RangeVar):
+            yield at.known.key(relation_name(each))
+        elif isinstance(each, ast.String):
+            yield f"{each.sval}.*" if is_all else each.sval
+
+
+def _is_of_schema(statement: Node) -> bool:
+    return bool(statement.objtype == enums.ObjectType.OBJECT_SCHEMA)
+
+
+def _needs(statement: UsingStatement, rights: set[str], table: TableFacts | None, at: At) -> bool:
+    if table is not None:
+        return any((table.oid, right) in statement.needs for right in rights)
+    oids = {t.oid for t in at.known.facts or () if t.schema == at.action.column}
+    return bool(statement.tables & oids)
 
 
 def no_replica_identity(at: At) -> Findings:
@@ -149,59 +194,27 @@ def autovacuum_off(at: At) -> Findings:
 
 def _sets_autovacuum(action: Action, is_on: bool) -> bool:
     """RESET is on."""
-    options = [option for option in action.node.def_ or () if option.defname == "autovacuum_enabled"]
+    options = [o for o in action.node.def_ or () if o.defname == "autovacuum_enabled" and not o.defnamespace]
     is_reset = action.node.subtype == enums.AlterTableType.AT_ResetRelOptions
     return bool(options) and (is_reset or flag(options, "autovacuum_enabled")) == is_on
 
 
 def drops_owned(at: At) -> Findings:
-    """But after REASSIGN OWNED, when rights alone are left to go."""
-    if at.action.kind is not Kind.DROP_OWNED or any(
-        isinstance(a.statement, ast.ReassignOwnedStmt) for s in at.earlier for a in s.actions
-    ):
+    """But of roles after REASSIGN OWNED, when their rights alone are left to go."""
+    if at.action.kind is not Kind.DROP_OWNED:
+        return
+    before = [action.statement for step in at.earlier for action in step.actions]
+    emptied = {role for s in before if isinstance(s, ast.ReassignOwnedStmt) for role in role_names(s.roles)}
+    roles = [role for role in role_names(at.action.statement.roles) if role not in emptied]
+    if not roles:
         return
     also = ", with what depends on it," if at.action.is_cascade else ""
     yield WHOLE_SERVER.finding(
         at, Severity.WARNING,
-        f"It drops whatever {at.action.name} owns in this database{also} without naming it: tables with their rows,"
+        f"It drops whatever {', '.join(roles)} owns in this database{also} without naming it: tables with their rows,"
         " too.",
         "REASSIGN OWNED BY the role TO another first; then DROP OWNED takes back rights alone.",
     )  # fmt: skip
 
 
-def _made(statement: Node) -> str:
-    """The name of the view, or of the materialized one, or of the table, that it makes."""
-    if isinstance(statement, ast.ViewStmt):
-        return str(statement.view.relname)
-    if isinstance(statement, ast.CreateTableAsStmt):
-        return str(statement.into.rel.relname)
-    return str(statement.relation.relname)
-
-
-def _grants_again(at: At) -> bool:
-    """To one of the same roles."""
-    roles = set(role_names(at.action.statement.grantees))
-    names = {at.known.key(at.relation)} if at.action.relation is not None else {at.action.column}
-    return any(
-        isinstance(statement, ast.GrantStmt) and statement.is_grant and roles & {*role_names(statement.grantees)}
-        and names & {at.known.key(relation_name(o)) if isinstance(o, ast.RangeVar) else getattr(o, "sval", "")
-                     for o in statement.objects or ()}
-        for step in at.later for action in step.actions for statement in (action.statement,)
-    )  # fmt: skip
-
-
-def _oids(at: At) -> set[int]:
-    if at.action.relation is not None:
-        return {at.table.oid} if at.table is not None else set()
-    return {table.oid for table in at.known.facts or () if table.schema == at.action.column}
-
-
-def _needs(statement: UsingStatement, rights: set[str], oids: set[int]) -> bool:
-    if rights & READ and statement.tables & oids:
-        return True
-    return bool(statement.written & oids) and any(statement.text.upper().startswith(right) for right in rights)
-
-
-RULES = (
-    drops_view, renames_value, revokes, row_security_without_policy, no_replica_identity, autovacuum_off, drops_owned,
-)  # fmt: skip
+RULES = (drops_view, renames_value, revokes, no_replica_identity, autovacuum_off, drops_owned)

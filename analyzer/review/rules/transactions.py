@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 from analyzer.findings import Severity
-from analyzer.review.actions import Kind
+from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import Share, share_changed
 from analyzer.review.all_rows import changes_all_rows as is_of_all_rows
+from analyzer.review.effects import TableWork
 from analyzer.review.estimate import seconds_words, total_seconds, update_seconds
 from analyzer.review.files.migration import MigrationStep
 from analyzer.review.locks import Lock, Mode, locks_of
+from analyzer.review.reads import tables_read_whole
 from analyzer.review.rules.fails import untouched_column
 from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, LONG_S, SAFE, waiting_calls
@@ -22,7 +24,7 @@ LEFT_OPEN = Rule("MG033", "Transaction without COMMIT")
 NESTED = Rule("MG034", "BEGIN or COMMIT inside the tool's transaction")
 
 OLD_TRANSACTION_S = 5.0  # as advice/rollout/psql.py: younger ones end by themselves
-WRITES = frozenset({Kind.UPDATE, Kind.DELETE, Kind.MERGE})
+WRITES = frozenset({Kind.UPDATE, Kind.DELETE})
 TIMEOUTS = {
     "sql": "Begin with: SET lock_timeout = '5s'; and run it again when it timed out.",
     "django": "Set lock_timeout for the session that migrates (DATABASES: OPTIONS, or ALTER ROLE), or RunSQL it first.",
@@ -84,7 +86,12 @@ def _own_seconds(at: At) -> float | None:
     if action.kind is Kind.CODE and at.step.origin == "RunPython":
         return None
     works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
+    works += [w for w in queries(action) if at.known.size_bytes(w.relation) is not None]
     return total_seconds(works, at.known) if works else 0.0
+
+
+def queries(action: Action) -> list[TableWork]:
+    return [TableWork("scan", relation, "its query reads every row") for relation in tables_read_whole(action)]
 
 
 def no_lock_timeout(at: At) -> Findings:

@@ -29,7 +29,7 @@ def safe_code(statements: Sequence[tuple[MigrationStep, Known]], framework: Fram
     first = statements[0][0]
     if framework == "django" and (own := _djangos_own(first)) is not None:
         return own
-    if not all(step.is_read for step, _ in statements):
+    if any(step.holds_secret or not step.is_read for step, _ in statements):
         return None
     steps: list[SafeStep] = []
     undo: list[str] = []

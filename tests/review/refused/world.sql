@@ -18,6 +18,7 @@ create unique index twins_again on twins (id);
 create table of_twins (twin_id int references twins (id));
 create table tree (id int primary key, parent_id int constraint tree_parent references tree (id), name text);
 create table alone (a int, b int, note varchar(10), j json);
+create table tickets (id int, note mood);
 create table p (id int not null, k int not null, primary key (id, k)) partition by range (k);
 create table p1 partition of p for values from (0) to (1000);
 create table p2 partition of p for values from (1000) to (2000);
@@ -26,6 +27,8 @@ create table of_p (id int, k int, constraint of_p_p foreign key (id, k) referenc
 create foreign data wrapper nothing;
 create server elsewhere foreign data wrapper nothing;
 create foreign table far (a text) server elsewhere;
+create view alones as select b from alone;
+create view of_alones as select b from alones;
 create view totals as select total from orders;
 create materialized view lines_mat as select order_id from lines;
 create view both_of_them as select c.name, o.note from customers as c join orders as o on o.customer_id = c.id;
