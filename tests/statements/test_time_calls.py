@@ -45,6 +45,36 @@ def test_a_plan_tells_the_part(version: int, scratch_database, postgres) -> None
             assert parts_in_plan(f"select id from t u where {recorded}", condition.time_calls) == parts, ran
 
 
+T_CREATED = "(date_trunc('month', t.created) >= '2024-01-01') AND (date_trunc('month', t.created) <= '2024-02-01')"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "planned", "parts"),
+    [
+        (
+            "from t join u on u.k = t.k where date_trunc($1, t.created) between $2 and $3"
+            " and date_trunc($4, u.created) = $5",
+            T_CREATED,
+            {},
+        ),
+        ("from t join u on u.k = t.k where date_trunc($1, t.created) between $2 and $3", T_CREATED, {1: "month"}),
+        ("from t join u on u.k = t.k where date_trunc($1, u.created) = $2", T_CREATED, {}),
+        ("from t join u on u.k = t.k where date_trunc($1, created) = $2", T_CREATED, {}),
+        ("from t, generate_series($1, $2) u(created) where date_trunc($3, u.created) = $4", T_CREATED, {}),
+        ("from t where date_trunc($1, t.created) between $2 and $3 and date_trunc($4, created) < $5", T_CREATED, {}),
+        ("from t where date_trunc($1, created) not between symmetric $2 and $3", T_CREATED, {}),
+        ("from t where date_trunc($1, t.created) >= $2 and date_trunc($3, created) <= $4", T_CREATED,
+         {1: "month", 3: "month"}),
+    ],
+)  # fmt: skip
+def test_of_several_tables_the_plan_tells_what_names_the_same(
+    recorded: str, planned: str, parts: dict[int, str]
+) -> None:
+    condition = read_condition(planned)
+    assert condition is not None
+    assert parts_in_plan(f"select {recorded}", condition.time_calls) == parts
+
+
 def test_the_range_says_what_the_plan_told_and_how_its_parameters_are_called() -> None:
     found = rewritten(RANGE, "select $1 from t where extract($2 from ts) = $3 and g = $4", FACTS, {2: "year"})
     assert isinstance(found, Equivalent)

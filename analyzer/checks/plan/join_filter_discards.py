@@ -4,15 +4,15 @@ What stands in ``Join Filter`` cannot be looked up: each pair is made, then chec
 merged or looked up in an index (equality of columns with the same type) never make the pairs. To verify, look at the
 filter: a range (BETWEEN), an inequality, a cast or function on one side, an OR. To fix it, add an equality to the
 condition where there is one (the day of a time range); for ranges, a GiST index on a range type and ``@>``; the same
-type on both sides; of a WITH query, which has no statistics, a temporary table that is analysed. Leave it alone where
-the tables stay small. The time is the join's own (and of what keeps the inner
-side's rows), in proportion to the pairs dropped.
+type on both sides; of what a WITH query computes, which has no statistics, a temporary table that is analysed. Leave it
+alone where the tables stay small. The time is the join's own (and of what keeps the inner side's rows), in proportion
+to the pairs dropped.
 """
 
 import re
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, side
 from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.findings import Finding, Severity
@@ -21,6 +21,7 @@ from analyzer.plans.conditions import Condition, read_condition
 
 RANGES = frozenset(("<", "<=", ">", ">=", "<@", "@>", "&&"))
 KEPT = ("Materialize", "CTE Scan", "Function Scan")  # their rows are made once, and gone through in each run
+CTE_STATISTICS_FROM = 170_000  # of a column that the WITH query passes on as it is
 FEWER = 10  # times; judgement: as far off, another join was right
 # varchar has no operators of its own: the planner compares it as text, which keeps it from nothing
 AS_TEXT = re.compile(r"\(((?:\w+\.)?\w+)\)::text")
@@ -40,7 +41,7 @@ check = Check(
 
 
 @check.on(PlanNode, "Nested Loop", "Hash Join", "Merge Join")
-def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
+def join_filter_discards(join: PlanNode, context: Context) -> Iterator[Finding]:
     removed, kept = join.total_rows_removed_by_join_filter_bounds, join.total_actual_rows_bounds
     filter_ = join.expression("Join Filter")
     if not join.loops or filter_ is None or removed is None or kept is None or removed[0] < check["few_pairs_removed"]:
@@ -66,7 +67,7 @@ def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
         message=(
             f"{join.label} made {rows + left:,.0f} pairs of rows and dropped {rows:,.0f} of them by {shown(filter_)}."
         ),
-        hint=_hint(join, condition, again),
+        hint=_hint(join, condition, again, context),
         evidence={**rounded(pairs_removed=rows, rows_kept=left), **time_evidence(time_ms, join)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
@@ -88,24 +89,27 @@ def _is_look_up(condition: Condition | None) -> bool:
     return any(c.operator == "=" and c.column is not None and c.other == "column" for c in comparisons)
 
 
-def _of_unknown_rows(again: PlanNode | None) -> str | None:
-    """A WITH query has no statistics: the planner assumes a fixed share of its rows for each condition."""
+def _of_unknown_rows(again: PlanNode | None, context: Context) -> str | None:
+    """Of what a WITH query computes there are no statistics: the planner assumes a fixed share for each condition."""
     if again is None or again.node_type != "CTE Scan" or again.plan_rows is None or not again.actual_rows:
         return None
     name, planned, came = again.raw.get("CTE Name") or "query", max(1.0, again.plan_rows), again.actual_rows
     if planned * FEWER > came:
         return None
     read = came + (again.rows_removed_by_filter or 0.0)
+    version = context.facts.server_version_num if context.facts is not None else CTE_STATISTICS_FROM
+    has_some = version >= CTE_STATISTICS_FROM
+    query = f"what WITH {name} computes, or of several of its columns together" if has_some else f"WITH {name}"
     return (
-        f"The planner has no statistics of WITH {name}: it expected {planned:,.0f} of its rows where {came:,.0f} came,"
+        f"The planner has no statistics of {query}: it expected {planned:,.0f} of its rows where {came:,.0f} came,"
         f" so all {read:,.0f} are gone through {again.loops or 0:,} times. Write {name} into a temporary table and"
         " ANALYZE that: its rows are then known, and can be hashed."
     )
 
 
-def _hint(join: PlanNode, condition: Condition | None, again: PlanNode | None) -> str:
+def _hint(join: PlanNode, condition: Condition | None, again: PlanNode | None, context: Context) -> str:
     comparisons = condition.comparisons if condition is not None else ()
-    if (unknown := _of_unknown_rows(again)) is not None and any(c.operator == "=" for c in comparisons):
+    if (unknown := _of_unknown_rows(again, context)) is not None and any(c.operator == "=" for c in comparisons):
         return unknown
     if _is_look_up(condition) and join.node_type == "Nested Loop":
         return (
@@ -119,6 +123,11 @@ def _hint(join: PlanNode, condition: Condition | None, again: PlanNode | None) -
             " column of both sides at once. PostgreSQL can then hash it or look it up in an index."
         )
     if join.node_type != "Nested Loop" and any(c.operator == "OR" for c in comparisons):
+        if join.join_type not in (None, "Inner"):  # a query for each arm would give other rows
+            return (
+                "The sides are joined by an equality already; what drops the pairs is an OR. Another equality that both"
+                " sides share (a day, a tenant), if there is one, makes fewer pairs: add it beside the OR."
+            )
         return (
             "The sides are joined by an equality already; what drops the pairs is an OR that asks for columns of both."
             " A query for each arm, joined by UNION with both sides' keys in the output, lets an arm that asks for"

@@ -1,10 +1,11 @@
-"""Whole table whose rows are looked up in another one by one, where that one's filter drops nearly all of them.
+"""Sequential scan whose rows are looked up in another table one by one, whose filter drops nearly all of them.
 
 ``sale JOIN day USING (day_id) WHERE day.date BETWEEN ...``: without an index on ``sale (day_id)`` each sale is looked
 up in ``day`` by its key, and only then it turns out that the day is not one of those asked for. With the index a Nested
 Loop begins with the few days. To verify, build it where it disturbs nobody: the table is then the inner side. Where an
-index begins with the column, the planner weighed it and nothing is said. Leave it alone where the statement is rare and
-the table is written much. The time is that of the join with all below it, less what reading the other table, looking
+index begins with the column, the planner weighed it and nothing is said; nor where the rows are grouped, numbered or
+limited before they are looked up: no join can begin elsewhere then. Leave it alone where the statement is rare and the
+table is written much. The time is that of the join with all below it, less what reading the other table, looking
 up those of its rows that are asked for and fetching the rows that belong to them takes.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, NotRun, Threshold
 from analyzer.checks.joins import rounded, side
-from analyzer.checks.misestimated import ROW_MS
+from analyzer.checks.misestimated import ROW_MS, comparable_rows
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.checks.plan.join_keeps_few_of_scan import has_index
 from analyzer.checks.scan import is_system_table, table_facts, table_of, table_sql
@@ -21,10 +22,16 @@ from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
 from analyzer.schema.quoting import quote_identifier
 
+# what joins rows, or hands them on as they are
+SAME_LEVEL = frozenset((
+    "Nested Loop", "Hash Join", "Merge Join", "Gather", "Gather Merge", "Sort", "Incremental Sort", "Hash",
+    "Materialize", "Memoize",
+))  # fmt: skip
+
 check = Check(
     __name__,
     code="PL107",
-    title="Rows of a whole table are looked up to keep few of them",
+    title="Rows of a sequential scan are looked up to keep few of them",
     severity=Severity.WARNING,
     reads_figures=True,
     rows_read=Threshold(10_000, "rows", "measured: cached, 0.4 to 1.1 ms on PostgreSQL 15"),
@@ -44,7 +51,7 @@ def look_ups_keep_few(join: PlanNode, context: Context) -> Iterator[Finding]:
     looked_up, given = outer.total_actual_rows_bounds, join.total_actual_rows_bounds
     if looked_up is None or given is None or given[1] > looked_up[0] * check["kept_ratio"]:
         return
-    compared = ((scan, _column(inner, scan)) for scan in outer.walk() if _is_whole(scan))
+    compared = ((scan, _column(inner, scan)) for scan in _joined(outer) if _is_whole(scan))
     scan, column = next(((scan, column) for scan, column in compared if column is not None), (None, None))
     if scan is None or column is None or (scan.total_rows_scanned or 0.0) < check["rows_read"]:
         return
@@ -62,10 +69,12 @@ def look_ups_keep_few(join: PlanNode, context: Context) -> Iterator[Finding]:
     if (time_ratio(time_ms, join) or 0.0) < check["time_ratio"]:
         return
     asked, kept = outer.total_actual_rows or 0.0, join.total_actual_rows or 0.0
+    is_cut_short = join.plan is not None and scan in comparable_rows(join.plan).stopped
+    rows = f"{'' if is_cut_short else 'all '}{read:,.0f} rows"
     yield check.finding(
         subject=join.label,
         message=(
-            f"{join.label} read all {read:,.0f} rows of {scan.relation_name} and looked {asked:,.0f} of them up in"
+            f"{join.label} read {rows} of {scan.relation_name} and looked {asked:,.0f} of them up in"
             f" {inner.relation_name} to keep {kept:,.0f} by {shown(inner.filter or '', 150)}: no index of"
             f" {scan.relation_name} begins with {column}."
         ),
@@ -87,6 +96,16 @@ def look_ups_keep_few(join: PlanNode, context: Context) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _joined(outer: PlanNode) -> Iterator[PlanNode]:
+    """What is joined there, without what is computed first: an aggregate, a limit or a subplan stays where it is."""
+    waiting = [outer]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if node.node_type in SAME_LEVEL:
+            waiting.extend(reversed(node.inputs))
 
 
 def _look_up(inner: PlanNode | None) -> PlanNode | None:

@@ -4,7 +4,8 @@
 are dropped; no index can serve. To verify, run each arm of the OR alone and compare. To fix it, write two queries, one
 for each arm, and join their results by UNION with both tables' primary keys in the output (UNION drops rows that both
 arms find; without the keys it also drops rows that only look alike); or UNION ALL with the first arm excluded in the
-second, minding NULLs. Leave it alone where an arm keeps most rows. The time is the join's own, in proportion to the
+second, minding NULLs. What ON of an outer join, EXISTS or NOT EXISTS asks is not meant: two queries
+would give other rows. Leave it alone where an arm keeps most rows. The time is the join's own, in proportion to the
 rows dropped; reading both tables comes on top.
 """
 
@@ -18,6 +19,9 @@ from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison, Condition, read_condition
 from analyzer.statements.equivalents import OR
+
+# joins of which a query for each arm gives the same rows: an outer one makes up a row of NULLs where ON is false
+SAME_ROWS = {"Join Filter": (None, "Inner"), "Filter": (None, "Inner", "Left", "Right", "Full")}
 
 check = Check(
     __name__,
@@ -36,6 +40,8 @@ def or_across_tables(join: PlanNode, context: Context) -> Iterator[Finding]:
         ("Filter", join.total_rows_removed_by_filter_bounds, join.total_rows_removed_by_filter),
     ):
         text, kept = join.expression(key), join.total_actual_rows_bounds
+        if join.join_type not in SAME_ROWS[key]:
+            continue
         if not join.loops or text is None or " OR " not in text or removed is None or kept is None or mean is None:
             continue
         if removed[0] < check["rows_removed"] or removed[0] < check["removed_ratio"] * max(1.0, kept[1]):

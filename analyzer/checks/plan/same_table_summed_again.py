@@ -17,6 +17,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
 
 PASSES = ("Gather", "Gather Merge", "Sort", "Incremental Sort")
+GROUPED = frozenset(("Group Key", "Grouping Sets"))  # the latter: ROLLUP and CUBE, too
 
 check = Check(
     __name__,
@@ -72,4 +73,4 @@ def _is_summed_alone(scan: PlanNode) -> bool:
     above = scan.parent
     while above is not None and above.node_type in PASSES:
         above = above.parent
-    return above is not None and above.node_type == "Aggregate" and "Group Key" not in above.raw
+    return above is not None and above.node_type == "Aggregate" and GROUPED.isdisjoint(above.raw)

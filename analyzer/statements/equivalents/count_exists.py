@@ -127,6 +127,9 @@ def _counts_rows(call: ast.FuncCall, select: ast.SelectStmt, facts: SchemaFacts,
     if column is None:
         return notes.refuse("what it counts may be NULL, and is no plain column of its tables")
     if tables_of(select, facts) is None or not is_never_null(column, tables, facts):
+        known_column = tables[column[0]].column(column[1])
+        if known_column is not None and known_column.type_kind == "c":
+            return notes.refuse("it counts a column of a composite type, of which IS NOT NULL asks for each field")
         known = ast.NullTest(arg=counted, nulltesttype=enums.NullTestType.IS_NOT_NULL)
         select.whereClause = all_of([*conjuncts(select.whereClause), known])
     return True

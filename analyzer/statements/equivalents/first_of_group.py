@@ -2,7 +2,7 @@
 
 Without PARTITION BY, ``rn <= 3`` is ORDER BY o LIMIT 3; with it, LIMIT in LATERAL (rows_of_group.py). All take the
 first rows of the same order; which of several that tie is open in each, unless the order holds a key. A WITH query that
-is read once, in FROM alone, is such a subquery, too.
+is read once, in FROM alone, is such a subquery, too; but FOR UPDATE passes by a WITH query, and not by a subquery.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ class _Asked:
 
 def window_to_first_rows(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes the subquery in FROM and drops the condition; whether there is such a one."""
-    read_once = _read_once(select)
+    read_once = [] if notes.locks_rows else _read_once(select)
     changed = [_to_first_rows(select, facts, notes)]
     changed += [_in_place(query, reader, select, facts, notes) for query, reader in read_once]
     return any(changed)
@@ -50,22 +50,32 @@ def _read_once(select: ast.SelectStmt) -> list[tuple[ast.CommonTableExpr, ast.Se
         return []
     nodes = list(walk(select))
     names = Counter(node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr))
-    read = Counter(node.relname for node in nodes if isinstance(node, ast.RangeVar))
+    read = Counter(node.relname for node in nodes if _may_read_query(node))
     readers = {
         node.fromClause[0].relname: node
         for node in nodes
-        if isinstance(node, ast.SelectStmt)
-        and len(node.fromClause or ()) == 1
-        and isinstance(node.fromClause[0], ast.RangeVar)
+        if isinstance(node, ast.SelectStmt) and len(node.fromClause or ()) == 1 and _may_read_query(node.fromClause[0])
     }
     return [
         (query, readers[query.ctename])
         for query in select.withClause.ctes
         if names[query.ctename] == 1 and read[query.ctename] == 1 and query.ctename in readers
+        if not _is_before(readers[query.ctename], query, select)
         if query.ctematerialized != enums.CTEMaterialize.CTEMaterializeAlways
         if not query.aliascolnames and isinstance(query.ctequery, ast.SelectStmt)
         if not _shares_parameters(query, select)
     ]
+
+
+def _may_read_query(node: Node) -> bool:
+    """A name with a schema is a table's."""
+    return isinstance(node, ast.RangeVar) and node.schemaname is None
+
+
+def _is_before(reader: ast.SelectStmt, query: ast.CommonTableExpr, select: ast.SelectStmt) -> bool:
+    """Whether it stands in the WITH query itself or in one before: the name is a table's there."""
+    queries = select.withClause.ctes
+    return any(node is reader for each in queries[: queries.index(query) + 1] for node in walk(each))
 
 
 def _shares_parameters(query: ast.CommonTableExpr, select: ast.SelectStmt) -> bool:

@@ -24,12 +24,14 @@ class Notes:
     ``forms``: which of a kind's forms were written, for what is said of one form alone.
     ``why_not``: why something of the kind was left as it is.
     ``parts``: parameter -> the part of a time that it holds in the plan at hand (``time_calls.py``).
+    ``locks_rows``: whether FOR UPDATE or the like stands anywhere in the statement.
     """
 
     given: list[str] = field(default_factory=list)
     why_not: list[str] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
     parts: Mapping[int, str] = field(default_factory=dict)
+    locks_rows: bool = False
 
     def need(self, fact: str) -> None:
         fact = visible_line(fact)  # names of columns are in it

@@ -123,6 +123,10 @@ REFUSED = {
         f"with {NUMBERED} select * from s where r = 1 and id in (select id from s)": "",
         f"with {NUMBERED.replace('s as', 's as materialized')} select * from s where r = 1": "",
         f"with {NUMBERED.replace('s as', 's(n) as')} select * from s where r = 1": "",
+        f"with {NUMBERED} select * from s where r = 1 for update": "",
+        f"select * from (with {NUMBERED} select * from s where r = 1) q for share": "",
+        f"with {NUMBERED} select * from public.s where r = 1": "",
+        f"with q as (select * from s where r = 1), {NUMBERED} select * from q": "",
         f"with {NUMBERED.replace('row_number', 'rank')} select * from s where r = 1": "rank() keeps",
     },
     DISTINCT_JOIN: {
@@ -240,6 +244,17 @@ def test_a_subquery_is_not_grouped_by_a_type_that_may_not_be() -> None:
     known = facts({"tables": [{"name": "a", "columns": [circle]}, {"name": "b", "columns": [circle]}]})
     found = rewritten(SUBQUERY, "select (select count(*) from b where b.k = a.k) from a", known)
     assert _began(found, "the subquery asks for outer columns") == "the subquery asks for outer columns"
+
+
+def test_a_row_of_nulls_is_counted_that_is_not_null_only_where_its_fields_are() -> None:
+    place = {"name": "k", "type_name": "place", "type_oid": 90_000, "type_kind": "c"}
+    sql = "select * from a where (select count(k) from b where b.x = a.id) > 0"
+    reason = "it counts a column of a composite type"
+    for columns in ([ID, "x", place], [ID, "x", {**place, "type_name": "home", "declared_type": "place"}]):
+        known = _with("b", columns=columns, beside=[{"name": "a", "columns": [ID]}])
+        assert _began(rewritten(COUNT, sql, known), reason) == reason
+    known = _with("b", columns=[ID, "x", {**place, "not_null": True}], beside=[{"name": "a", "columns": [ID]}])
+    assert isinstance(rewritten(COUNT, sql, known), Equivalent)
 
 
 def test_arms_of_a_union_are_compared_as_the_type_they_have_in_common() -> None:
