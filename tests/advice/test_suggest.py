@@ -237,6 +237,10 @@ SERVED_BY = {
         index("i", "code", default=False, opclasses=("varchar_pattern_ops",)),
         "select * from orders where code like 'abc%'"
     ),
+    "of what is not NULL, for a range in its order": (
+        index("i", "created", where="(created IS NOT NULL)"),
+        "select * from orders where created > $1 order by created limit 9",
+    ),
     "gin": (index("i", "tags", method="gin"), "select * from orders where tags && $1"),
     "gin of the rows asked for": (
         index("i", "tags", method="gin", where="(returned IS NOT NULL)"),
@@ -274,6 +278,30 @@ NOT_SERVED_BY = {
     "of rows chosen by an expression": (
         index("i", "created", where="(lower(status) = 'new')"),
         "select * from orders where status = $1 order by created limit 9",
+    ),
+    "of what is not NULL, in an order": (
+        index("i", "created", where="(created IS NOT NULL)"),
+        "select * from orders order by created limit 9",
+    ),
+    "of what is not NULL, in an order behind a column": (
+        index("i", "seller_id", "created", where="(created IS NOT NULL)"),
+        "select * from orders where seller_id = $1 order by created limit 9",
+    ),
+    "of what is not NULL, for what is": (
+        index("i", "code", where="(code IS NOT NULL)"),
+        "select * from orders where code is null",
+    ),
+    "of one value, and what is not NULL in an order": (
+        index("i", "created", where="((seller_id = 5) AND (created IS NOT NULL))"),
+        "select * from orders where seller_id = $1 order by created limit 9",
+    ),
+    "of one value, for what is NULL": (
+        index("i", "status", where="(code = 'new')"),
+        "select * from orders where status = $1 and code is null",
+    ),
+    "of two values, where one is asked for": (
+        index("i", "created", where="((seller_id = 5) AND (code = 'x'))"),
+        "select * from orders where seller_id = $1 order by created limit 9",
     ),
     "gin of other rows": (
         index("i", "data", method="gin", where="(returned IS NULL)"),

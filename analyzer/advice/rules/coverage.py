@@ -12,6 +12,7 @@ from analyzer.statements.tree import Unparsable, conjuncts, parse, text_of
 from analyzer.values.selectivity import equality_selectivity, rarest_selectivity
 
 C_COLLATION_OID = 950  # pg_collation.dat
+NULL_TESTS = frozenset({"is_null", "is_not_null"})
 JSON_PATHS = "jsonb_path_ops"  # knows @>, @? and @@ of a document, and none of its keys
 
 
@@ -162,9 +163,11 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
             return f"{index.name} on {need.table.qualified_name} serves it."
     if need.purpose == "foreign_key":
         return None  # any value may be asked for
-    compared = frozenset(column for column, operator in wanted if (column, operator) not in implied)
+    open_ones = wanted - implied
+    columns = {column for column, _ in open_ones}
+    of_values = columns <= _compared(need) and all(operator not in NULL_TESTS for _, operator in open_ones)
     rest = need.equality - {column for column, _ in wanted}
-    if compared and compared & need.equality and covers(
+    if of_values and columns & need.equality and covers(
         Need(need.table, rest, need.tail, need.purpose, need.kept_ratio), index
     ):  # fmt: skip
         return (
@@ -176,7 +179,13 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
 
 def _implied(need: Need) -> frozenset[tuple[str, str]]:
     """Column and operator of conditions that hold for all rows asked for: no comparison does for a NULL."""
-    return need.conditions | {(name, "is_not_null") for name in need.column_names}
+    return need.conditions | {(name, "is_not_null") for name in _compared(need)}
+
+
+def _compared(need: Need) -> frozenset[str]:
+    """Columns that are compared with a value, which those of ORDER BY and of IS NULL are not."""
+    names = need.equality if need.purpose == "order" else need.column_names
+    return names - {name for name, operator in need.conditions if operator == "is_null"}
 
 
 def _holds_all(need: Need, index: IndexFacts) -> bool:
