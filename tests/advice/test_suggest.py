@@ -9,6 +9,7 @@ from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planned import why_these_columns
 from analyzer.advice.rules import suggest
 from analyzer.advice.rules.candidates import statement_advice
+from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableActivity
@@ -330,6 +331,20 @@ NOT_SERVED_BY = {
 def test_not_served_by_an_existing_index(case):
     existing, sql = NOT_SERVED_BY[case]
     assert isinstance(advise(sql, facts(with_indexes(ORDERS, existing))), list)
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_served"),
+    [
+        ("app.norm(code)", True), ("norm(code)", True), ("other.norm(code)", False),
+        ("app.norm(other.norm(code))", False),
+    ],
+)  # fmt: skip
+def test_an_index_on_a_function_serves_that_of_its_schema(asked, is_served):
+    written = "app.norm(app.norm((code)::text))" if asked.count("norm") == 2 else "app.norm((code)::text)"
+    existing = index("i", None, expressions=(written,))
+    need = Need(with_indexes(ORDERS, existing), frozenset(), (IndexColumn(asked, is_expression=True),), "expression")
+    assert (served_by(need) is not None) is is_served
 
 
 def test_queue_poll_with_its_partial_index():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS, MAX_ROWS_READ_IN_ORDER
 from analyzer.schema.facts import IndexFacts, TableFacts
-from analyzer.statements.index_expressions import comparable
+from analyzer.statements.index_expressions import are_same, comparable
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import Unparsable, conjuncts, parse, text_of
 from analyzer.values.selectivity import equality_selectivity, rarest_selectivity
@@ -85,6 +85,9 @@ def _delivers(tail: Sequence[IndexColumn], index: IndexFacts, start: int, *, ord
     keys = _keys(index)[start : start + len(tail)]
     if keys != [comparable(c.name) if c.is_expression else c.name for c in tail]:
         return False
+    written = _written(index)[start : start + len(tail)]
+    if not all(are_same(key, column.name) for key, column in zip(written, tail, strict=True) if column.is_expression):
+        return False
     for offset, column in enumerate(tail):
         if column.opclass is None:
             if not _default_class(index, start + offset):
@@ -108,8 +111,16 @@ def _option(column: IndexColumn, backwards: bool) -> int:
 
 def _keys(index: IndexFacts) -> list[str]:
     """Column names, and expressions without casts where they stand."""
+    return [
+        written if name is not None else comparable(written)
+        for name, written in zip(index.columns, _written(index), strict=True)
+    ]
+
+
+def _written(index: IndexFacts) -> list[str]:
+    """Column names, and expressions as the catalog has them."""
     expressions = iter(index.expressions)
-    return [name if name is not None else comparable(next(expressions, "?")) for name in index.columns]
+    return [name if name is not None else next(expressions, "?") for name in index.columns]
 
 
 def _compares_bytes(index: IndexFacts, at: int) -> bool:
@@ -214,7 +225,11 @@ def _same_specialised(need: Need, index: IndexFacts) -> bool:
     wanted = need.tail[0] if need.tail else None
     name = None if wanted is None else comparable(wanted.name) if wanted.is_expression else wanted.name
     keys = _keys(index)
-    return wanted is not None and name in keys and _knows(index, keys.index(name), wanted.opclass)
+    if wanted is None or name not in keys:
+        return False
+    at = keys.index(name)
+    is_same = not wanted.is_expression or are_same(_written(index)[at], wanted.name)
+    return is_same and _knows(index, at, wanted.opclass)
 
 
 def _knows(index: IndexFacts, at: int, opclass: str | None) -> bool:
