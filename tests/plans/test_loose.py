@@ -157,7 +157,8 @@ LONG = json.dumps([{**JSON[0], "Query Text": "select " + "x, " * 50_000}])
     [
         pytest.param(f"| id | plan |\n|---|---|\n| 1 | {LINE} |", id="Markdown, not padded"),
         pytest.param(f"id|plan|note\n:--|---|--:\n12345|{LINE}|a \\| b", id="Markdown without outer bars"),
-        pytest.param(f"words\n\n|plan|id|\n|-|-|\n|{LINE.replace('it', 'i' + chr(92) + '|')}|1|", id="Markdown with a bar"),
+        pytest.param(f"words\n\n|plan|id|\n|-|-|\n|{LINE.replace('it', 'i' + chr(92) + '|')}|1|",
+                     id="Markdown with a bar in a cell"),
         pytest.param(f"| queryid | plan |\n|---------|------|\n| 123456 | {LINE} |", id="Markdown, padded above"),
         pytest.param("queryid,calls,plan\n1,2," + '"' + LONG.replace('"', '""') + '"', id="a long field of CSV"),
         pytest.param("queryid\tplan\n1\t" + '"' + LONG.replace('"', '""') + '"', id="a long field behind a tab"),
