@@ -300,6 +300,10 @@ NOT_SERVED_BY = {
         index("i", "status", where="(code = 'new')"),
         "select * from orders where status = $1 and code is null",
     ),
+    "of what is not NULL, on another column": (
+        index("i", "status", where="(code IS NOT NULL)"),
+        "select * from orders where code = $1",
+    ),
     "of two values, where one is asked for": (
         index("i", "created", where="((seller_id = 5) AND (code = 'x'))"),
         "select * from orders where seller_id = $1 order by created limit 9",

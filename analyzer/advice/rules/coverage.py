@@ -168,8 +168,9 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
     if wanted is None:
         return None
     implied = _implied(need)
+    answered = {column for column, operator in wanted & need.conditions if operator != "is_not_null"}
     if wanted <= implied:
-        without = Need(need.table, need.equality - {c for c, _ in wanted}, need.tail, need.purpose, need.kept_ratio)
+        without = Need(need.table, need.equality - answered, need.tail, need.purpose, need.kept_ratio)
         if covers(need, index) or covers(without, index):
             return f"{index.name} on {need.table.qualified_name} serves it."
     if need.purpose == "foreign_key":
@@ -177,7 +178,7 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
     open_ones = wanted - implied
     columns = {column for column, _ in open_ones}
     of_values = columns <= _compared(need) and all(operator not in NULL_TESTS for _, operator in open_ones)
-    rest = need.equality - {column for column, _ in wanted}
+    rest = need.equality - columns - answered
     if of_values and columns & need.equality and covers(
         Need(need.table, rest, need.tail, need.purpose, need.kept_ratio), index
     ):  # fmt: skip
