@@ -32,6 +32,10 @@ PART = re.compile(
     r"|^Trigger (?:for constraint\b|\S+ (?:on|for)\b|\S+: )"
 )
 TARGET = re.compile(rf"(?:Foreign )?(?:Insert|Update|Delete|Merge) on (?:({NAME})\.)?({NAME})(?: ({NAME}))?")
+# of a node's values, those that are read off other lines
+OF_OTHER_LINES = frozenset({
+    "Plan", "Plans", "Workers", "Node Type", "Parent Relationship", "Target Tables", "Schema", "Relation Name", "Alias",
+})  # fmt: skip
 TASK = "Task"  # of Citus: what one of its nodes runs, whose plan stands below with its own footer
 PATHS = ("Foreign File", "Foreign Program")  # hold quotes and brackets that belong to nobody
 TOP_STEP, STEP = 2, 6  # columns, as PostgreSQL indents
@@ -252,7 +256,7 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
         last.node.setdefault("Target Tables", []).append(table)  # one of those below a partitioned one
         return True
     match = PROPERTY.fullmatch(stripped)
-    if not match or column <= last.column or last.subplan:
+    if not match or column <= last.column or last.subplan or match[1] in OF_OTHER_LINES:
         return False
     key, value = intern(match[1]), match[2] or ""
     reader.is_ended = False
@@ -277,15 +281,15 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
 
 
 def _read_field(reader: _Reader, at: int, column: int) -> bool:
-    """Whether the line says something of the plan as a whole that nobody knows."""
+    """Whether the line says something of the plan as a whole that only an extension does."""
     stripped = reader.lines[at].text.strip()
     if column != reader.column or not reader.lines[at - 1].text.strip() or PART.search(stripped):
         return False
-    if not is_field(stripped):
+    if not is_field(reader.plans[-1], stripped):
         return False
     section = read_field(reader.plans[-1], stripped)
     reader.section = None if section is None else (section, column)
-    reader.open, reader.is_ended = [], True
+    reader.open, reader.is_ended = [], False
     return True
 
 

@@ -15,6 +15,9 @@ DELIMITERS = (",", ";", "\t")
 VALUE = re.compile(r"\s*[\[{]\s*\S")  # JSON in one line
 NAME = re.compile(r"[\w ?()]*")
 MOST_NAMES = 2_000  # characters of a header
+MARKDOWN_RULE = re.compile(r"\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?")
+UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
+csv.field_size_limit(2**31 - 1)  # a plan is one field; how long it may be is decided where it is taken
 
 
 class _Column(NamedTuple):
@@ -24,7 +27,7 @@ class _Column(NamedTuple):
 
 def out_of_columns(lines: list[Line]) -> list[Line]:
     """The plan's cells, an empty line between two; the lines as they are where no one column holds plans."""
-    for read in (_records, _aligned, _separated):
+    for read in (_records, _markdown, _aligned, _separated):
         cells = read(lines)
         if cells:
             return [line for cell in cells for line in (*cell, Line(cell[-1].number, ""))]
@@ -62,6 +65,28 @@ def _aligned(lines: list[Line]) -> list[list[Line]]:
         if not any(CONTINUED.search(cell) for cell in row):
             cells.append([])
     return [cell for cell in cells if cell]
+
+
+def _markdown(lines: list[Line]) -> list[list[Line]]:
+    """Of rows that each hold a plan in JSON, whose cells nobody may have padded."""
+    rule = next((at for at in range(1, len(lines)) if MARKDOWN_RULE.fullmatch(lines[at].text.strip())), None)
+    if rule is None:
+        return []
+    end = next((at for at in range(rule + 1, len(lines)) if ROWS_END.fullmatch(lines[at].text)), len(lines))
+    names = _markdown_cells(lines[rule - 1].text)
+    rows = [_markdown_cells(line.text) for line in lines[rule + 1 : end]]
+    if len(names) < 2 or not all(map(NAME.fullmatch, names)) or any(len(row) != len(names) for row in rows):
+        return []
+    plan = _plan_column(names, lambda at: [row[at] for row in rows])
+    if plan is None or not all(VALUE.match(row[plan]) for row in rows):
+        return []
+    return [[Line(line.number, row[plan])] for line, row in zip(lines[rule + 1 : end], rows, strict=True)]
+
+
+def _markdown_cells(text: str) -> list[str]:
+    inner = text.strip().removeprefix("|")
+    inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
+    return [cell.strip().replace("\\|", "|") for cell in UNESCAPED_BAR.split(inner)]
 
 
 def _are_cells(texts: Sequence[str]) -> bool:

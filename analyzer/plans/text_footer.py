@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from analyzer.plans.text_values import COUNTS, GROUPINGS, LISTS, SWITCHES, WHOLE, LinePiece, set_property
+from analyzer.plans.text_values import WHOLE, LinePiece, set_property
 
 FOOTER = re.compile(
     r"(?:Planning Time|Planning time|Execution Time|Execution time|Total runtime): [\d.]+ ms|Planning:|JIT(?: .*)?:"
@@ -14,9 +14,10 @@ TRIGGER = re.compile(
     r" (?:time=(?P<time>[\d.]+) )?calls=(?P<calls>\d+)"
 )
 SETTING = re.compile(r"([\w.]+) = '((?:[^']|'')*)'")
-# of extensions; what is known of a node stands there only with its indentation lost
-FIELD = re.compile(r"(?P<name>[A-Z][\w ]*(?: \([\w, -]+\))?):(?: +(?P<value>\S.*))?")
-OF_NODES = frozenset((*LISTS, *GROUPINGS, *COUNTS, *SWITCHES))
+# of pg_overexplain; others would be lines of a node that lost their indentation
+FIELD = re.compile(
+    r"(?P<name>PlannedStmt|RTI \d+ \([\w, -]+\)):|(?P<list>Unprunable RTIs|Result RTIs): +(?P<value>\S.*)"
+)
 TIMES = {"Planning time": "Planning Time", "Execution time": "Execution Time", "Total runtime": "Total Runtime"}
 PART_TIME = re.compile(r"(\w+) ([\d.]+) ms(?: \((\w+) ([\d.]+) ms\))?")
 _OPTION = r"\w+ (?:true|false)"
@@ -59,18 +60,21 @@ def read_footer(plan: dict[str, Any], line: str) -> dict[str, Any] | None:
     return None
 
 
-def is_field(line: str) -> bool:
-    """Whether an extension may have printed it of the plan as a whole: ``PlannedStmt:``, ``RTI 1 (relation):``."""
+def is_field(plan: dict[str, Any], line: str) -> bool:
+    """Whether an extension printed it of the plan as a whole, and did not before: ``PlannedStmt:``."""
     match = FIELD.fullmatch(line)
-    return match is not None and match["name"] not in OF_NODES
+    return match is not None and (match["name"] or match["list"]) not in plan
 
 
 def read_field(plan: dict[str, Any], line: str) -> dict[str, Any] | None:
     """Adds the line to the plan; where it opens a section, that: its lines follow."""
     match = FIELD.fullmatch(line)
     assert match is not None
-    plan[match["name"]] = match["value"] or {}
-    return plan[match["name"]] if not match["value"] else None
+    if match["list"]:
+        plan[match["list"]] = match["value"]
+        return None
+    section: dict[str, Any] = plan.setdefault(match["name"], {})
+    return section
 
 
 def _check_whole(key: str, value: str) -> None:

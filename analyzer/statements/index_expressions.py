@@ -5,6 +5,7 @@ from typing import Any
 
 from pglast import ast, enums
 
+from analyzer.statements.built_in_functions import BUILT_IN_FUNCTIONS
 from analyzer.statements.shaping import STEPS, constants, shapes
 from analyzer.statements.sides import TEXT_TYPES
 from analyzer.statements.tree import (
@@ -19,7 +20,6 @@ from analyzer.statements.tree import (
     without_casts,
     written,
 )
-from analyzer.statements.type_rules import OF_NUMBERS, RESULT_OF, RESULTS
 
 # texts that stand for a moment: read when the index is made, and again, otherwise, in each statement
 MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
@@ -28,8 +28,6 @@ SEARCHING = frozenset({
     "similarity", "word_similarity", "strict_word_similarity", "levenshtein", "levenshtein_less_equal", "ts_rank",
     "ts_rank_cd", "ts_headline", "strpos", "position", "st_distance", "distance",
 })  # fmt: skip
-# by these names without a schema PostgreSQL's own are meant
-BUILT_IN = RESULTS.keys() | RESULT_OF.keys() | OF_NUMBERS
 # functions by another name: the grammar's own, and what a cast calls
 SAME_FUNCTIONS = {"int4": "int4", "int8": "int8", "date": "date", "text": "text", "numeric": "numeric"}
 
@@ -42,6 +40,29 @@ def comparable(expression: str) -> str:
     ``(status = ANY (ARRAY['a'::text, ...]))``, for ``CAST(x AS int)``, ``x::pg_catalog.int4`` and ``int4(x)``.
     """
     return _written(expression, casts=False)
+
+
+def are_same(one: str, other: str) -> bool:
+    """Whether two expressions compare as one; a function without a schema may be that of any."""
+    if comparable(one) != comparable(other):
+        return False
+    mine, theirs = _own_calls(one), _own_calls(other)
+    return len(mine) == len(theirs) and all(
+        name == its_name and (schema == its_schema or not (schema and its_schema))
+        for (name, schema), (its_name, its_schema) in zip(mine, theirs, strict=True)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _own_calls(expression: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Names and schemas of functions that are not PostgreSQL's."""
+    statements = parse(f"SELECT {expression}")
+    calls = () if isinstance(statements, Unparsable) else (n for n in walk(statements) if isinstance(n, ast.FuncCall))
+    return tuple(
+        (function_name(call), name_parts(call.funcname)[:-1])
+        for call in calls
+        if function_name(call) not in BUILT_IN_FUNCTIONS
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -149,9 +170,9 @@ def _plain_call(call: Any) -> Any:
     without the schema with which the catalog names it, and a statement does not."""
     call.funcformat = enums.CoercionForm.COERCE_EXPLICIT_CALL
     name = function_name(call)
-    if name_parts(call.funcname)[0] == "pg_catalog" or name not in BUILT_IN:
+    if name_parts(call.funcname)[0] == "pg_catalog" or name not in BUILT_IN_FUNCTIONS:
         call.funcname = call.funcname[-1:]
-    if name in SAME_FUNCTIONS and len(call.args or ()) == 1:
+    if name in SAME_FUNCTIONS and len(call.funcname) == len(call.args or ()) == 1:
         return ast.TypeCast(arg=call.args[0], typeName=ast.TypeName(names=(ast.String(sval=name),), typemod=-1))
     return call
 

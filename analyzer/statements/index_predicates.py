@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from operator import ge, gt, le, lt
@@ -10,7 +10,7 @@ from operator import ge, gt, le, lt
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, BoolTestType, NullTestType
 
-from analyzer.statements.tree import Node, Unparsable, column_names, conjuncts, fresh_parse, without_casts
+from analyzer.statements.tree import Node, Unparsable, column_names, conjuncts, fresh_parse, name_parts, without_casts
 
 
 class Held(Enum):
@@ -29,6 +29,7 @@ FLAGS = {BoolTestType.IS_TRUE: True, BoolTestType.IS_FALSE: False}
 ARRAY = re.compile(r"\{(?:\"(?:[^\"\\]|\\.)*\"|[^\"{}\\])*\}")
 ELEMENT = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|([^,\"{}]+)")
 ESCAPED = re.compile(r"\\(.)")
+NUMBER_TYPES = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8", "oid"})
 DAY = re.compile(r"\d{4}-\d\d-\d\d")  # of dates and moments, which compare as their texts do
 
 
@@ -47,17 +48,18 @@ def held_by(predicate: str) -> dict[str, Held]:
 class Told:
     """Which values of a column the rows in an index have, where it is not NULL: one of ``values``, or where there are
     none any but ``excluded``, within ``bounds`` (operator and value). ``is_wrapped``: not the column's own, but those
-    of an expression over it."""
+    of an expression over it. ``by_number``: the bounds have the order of numbers."""
 
     column: str
     is_wrapped: bool = False
     values: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     bounds: tuple[tuple[str, str], ...] = ()
+    by_number: bool = field(default=True, compare=False)
 
     def holds(self, value: str) -> bool:
         named = value in self.values if self.values else value not in self.excluded
-        return named and all(_is_within(value, *bound) for bound in self.bounds)
+        return named and all(_is_within(value, *bound, by_number=self.by_number) for bound in self.bounds)
 
     def bound(self, operators: Collection[str]) -> str | None:
         """The value that the rows begin or end with, of bounds by one of these operators."""
@@ -81,7 +83,13 @@ def _both(one: Told, other: Told) -> Told:
     values = [v for v in one.values or other.values if not other.values or v in other.values]
     excluded = tuple(dict.fromkeys((*one.excluded, *other.excluded)))
     left = tuple(v for v in values if v not in excluded)
-    return replace(one, values=left, excluded=excluded, bounds=(*one.bounds, *other.bounds))
+    return replace(
+        one,
+        values=left,
+        excluded=excluded,
+        bounds=(*one.bounds, *other.bounds),
+        by_number=one.by_number and other.by_number,
+    )
 
 
 def _told(node: Node, *, is_negated: bool) -> Iterator[Told]:
@@ -140,7 +148,7 @@ def _compared(node: Node, *, is_negated: bool) -> Iterator[Told]:
         case "<>":
             yield replace(told, excluded=known)
         case _ if len(known) == 1 and node.kind == Kind.AEXPR_OP:
-            yield replace(told, bounds=((operator, known[0]),))
+            yield replace(told, bounds=((operator, known[0]),), by_number=_is_number(node.rexpr))
 
 
 def _meaning(node: Node, *, is_negated: bool) -> str | None:
@@ -172,16 +180,21 @@ def _list(node: Node | tuple[Node, ...]) -> list[str | None]:
     return values or [None]
 
 
-def _is_within(value: str, operator: str, bound: str) -> bool:
+def _is_number(node: Node) -> bool:
+    """Of a constant: '5'::text is none, and a bare '5' may be either."""
+    if isinstance(node, (ast.TypeCast, ast.CollateClause)):
+        return isinstance(node, ast.TypeCast) and name_parts(node.typeName.names)[-1] in NUMBER_TYPES
+    return isinstance(node, ast.A_Const) and isinstance(node.val, (ast.Integer, ast.Float))
+
+
+def _is_within(value: str, operator: str, bound: str, *, by_number: bool) -> bool:
     """False where they cannot be compared: texts have the order of a collation."""
-    pair: tuple[float, float] | tuple[str, str]
+    if not by_number:
+        return DAY.match(value) is not None and DAY.match(bound) is not None and bool(ORDER[operator](value, bound))
     try:
-        pair = float(value), float(bound)
+        return bool(ORDER[operator](float(value), float(bound)))
     except ValueError:
-        if not DAY.match(value) or not DAY.match(bound):
-            return False
-        pair = value, bound
-    return bool(ORDER[operator](*pair))
+        return False
 
 
 def _conditions(predicate: str) -> Iterator[tuple[str, Held]]:

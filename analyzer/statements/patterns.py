@@ -4,7 +4,7 @@ import re
 
 from pglast import ast, enums
 
-from analyzer.statements.tree import Node, function_name, operator_name, walk, without_casts
+from analyzer.statements.tree import Node, function_name, name_parts, operator_name, walk, without_casts
 
 PATTERNS = {
     "~~": "like",
@@ -26,6 +26,8 @@ FOLDED = frozenset({
     "lower", "upper", "btrim", "ltrim", "rtrim", "replace", "regexp_replace", "translate", "left", "right", "substring",
     "like_escape",
 })  # fmt: skip
+# types whose texts depend on settings, so that they are made when it runs
+WRITTEN_BY_SETTINGS = frozenset({"date", "timestamp", "timestamptz", "time", "timetz", "interval", "money", "regclass"})
 # a regular expression that asks for text at the start: literal characters, the last not made optional by what follows
 REGEX_START = re.compile(r"\^(?:[\w \-@:/,#]|\\[.\-/@+*?])")
 OPTIONAL_FIRST = re.compile(r"\^(?:\\.|.)[*?{]")
@@ -45,7 +47,9 @@ def like_kind(pattern: Node) -> str:
         last = without_casts(pattern.rexpr)
         ends = isinstance(last, ast.A_Const) and isinstance(last.val, ast.String) and last.val.sval[-1:] == "%"
         # $1 || '%', lower($1) || '%': who writes the wildcard behind means to write none before
-        return "like_prefix" if kind == "like" and ends and _is_folded(pattern.lexpr) else kind
+        if kind == "like_prefix" or (kind == "like" and ends):
+            return "like_prefix" if _is_folded(pattern) else "like"
+        return kind
     return "like"
 
 
@@ -53,7 +57,8 @@ def _is_folded(node: Node) -> bool:
     """Whether the planner has it as one constant, as it must to read a pattern."""
     for part in walk(node):
         is_other = isinstance(part, ast.FuncCall) and function_name(part) not in FOLDED
-        if is_other or isinstance(part, (ast.ColumnRef, ast.SubLink)):
+        is_other |= isinstance(part, ast.TypeCast) and name_parts(part.typeName.names)[-1] in WRITTEN_BY_SETTINGS
+        if is_other or isinstance(part, (ast.ColumnRef, ast.SubLink, ast.SQLValueFunction)):
             return False
     return True
 

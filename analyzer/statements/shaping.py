@@ -11,14 +11,19 @@ from enum import Enum, auto
 
 from pglast import ast, enums
 
-from analyzer.statements.tree import Node, children, flat, function_name, operator_name, text_of
+from analyzer.statements.tree import Node, children, flat, name_parts, operator_name, text_of
 
 
 class Place(Enum):
     """What a constant is to the expression it stands in."""
 
     VALUE = auto()
-    NAME = auto()  # a unit, a format, a time zone, a text search configuration
+    UNIT = auto()  # of time
+    STRIDE = auto()  # of time, and where it begins
+    ZONE = auto()
+    CONFIGURATION = auto()  # of text search, or a dictionary
+    FORMAT = auto()
+    CODE = auto()  # how bytes are written or hashed
     KEY = auto()  # of a document
     PATH = auto()  # into a document
     NUMBER = auto()
@@ -29,15 +34,19 @@ class Place(Enum):
 
 
 STEPS = frozenset({"->", "->>", "#>", "#>>"})
-# functions whose first argument says how, and whose second is what it is done to
-HOW_FIRST = frozenset({
-    "date_trunc", "date_part", "extract", "date_bin", "timezone", "to_tsvector", "json_to_tsvector",
-    "jsonb_to_tsvector", "unaccent",
-})  # fmt: skip
-# function -> what constants behind its first argument are
+# function -> what constants among its arguments are, where it has that many
+ARGUMENTS: dict[str, tuple[Place, ...]] = {
+    **dict.fromkeys(("date_trunc", "date_part", "extract"), (Place.UNIT, Place.VALUE, Place.ZONE)),
+    "date_bin": (Place.STRIDE, Place.VALUE, Place.STRIDE),
+    "timezone": (Place.ZONE, Place.VALUE),
+    **dict.fromkeys(("to_tsvector", "json_to_tsvector", "jsonb_to_tsvector", "unaccent"),
+                    (Place.CONFIGURATION, Place.VALUE, Place.CODE)),
+    **dict.fromkeys(("to_char", "to_date", "to_timestamp", "to_number"), (Place.VALUE, Place.FORMAT)),
+    **dict.fromkeys(("encode", "decode", "convert_from", "convert_to", "digest", "setweight", "normalize"),
+                    (Place.VALUE, Place.CODE)),
+}  # fmt: skip
+# function -> what all constants behind its first argument are
 BEHIND: dict[str, Place] = {
-    **dict.fromkeys(("to_char", "to_date", "to_timestamp", "to_number", "encode", "decode", "convert_from",
-                     "convert_to", "digest", "setweight", "normalize", "translate"), Place.NAME),
     **dict.fromkeys(("jsonb_extract_path", "jsonb_extract_path_text", "json_extract_path", "json_extract_path_text"),
                     Place.KEY),
     **dict.fromkeys(("jsonb_path_query_first", "jsonb_path_query_array"), Place.PATH),
@@ -49,13 +58,50 @@ BEHIND: dict[str, Place] = {
     **dict.fromkeys(("tstzrange", "tsrange", "daterange", "int4range", "int8range", "numrange"), Place.NEUTRAL),
 }  # fmt: skip
 JOINING = frozenset({"concat", "concat_ws", "format"})
+# what PostgreSQL knows there: an application's own function of the name may take anything
+FORMS = {
+    Place.UNIT: re.compile(
+        r"(?:microsecond|millisecond|second|minute|hour|day|week|month|quarter|year|decade)s?|century|millennium|(?:iso)?dow"
+        r"|doy|isoyear|epoch|julian|timezone(?:_hour|_minute)?",
+        re.IGNORECASE,
+    ),
+    Place.STRIDE: re.compile(
+        r"\d{1,4} ?(?:micro|milli)?(?:second|sec|minute|min|hour|day|week|month|year)s?"
+        r"|\d\d:\d\d(?::\d\d)?|\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?",
+        re.IGNORECASE,
+    ),
+    Place.ZONE: re.compile(
+        r"[A-Z]{3,5}(?:[+-]\d{1,2})?|(?:[A-Z_]{2,15}/){1,2}[A-Z_\-]{2,20}(?:[+-]\d{1,2})?|[+-]?\d\d?(?::\d\d)?",
+        re.IGNORECASE,
+    ),
+    Place.CONFIGURATION: re.compile(r"(?:[a-z_]{1,30}\.)?[a-z_]{1,30}"),
+    Place.FORMAT: re.compile(
+        r"(?:FM|FX|TM|TH|SP|HH(?:12|24)?|MI|SSSSS?|SS|MS|US|FF[1-6]|[AP]\.?M\.?|Y,YYY|Y+|IY+|MONTH|MON|MM|DAY|DY|D+|ID+"
+        r"|WW?|IW|CC|J|Q|RM|TZ[HM]?|OF|BC|AD|[09]+|PR|PL|SG|RN|EEEE|[SGLV_]|[^\w\"])*+",
+        re.IGNORECASE,
+    ),
+    Place.CODE: re.compile(
+        r"md5|sha(?:1|224|256|384|512)|hex|base64(?:url)?|base32hex|escape|[A-D]|NFK?[CD]"
+        r"|utf-?8|latin\d{1,2}|iso[_-]8859[_-]\d{1,2}|win(?:dows-)?\d{3,4}|sql_ascii|euc_[a-z]{2}|koi8[ru]|s?jis|big5"
+        r"|gbk|gb18030|uhc|\[?(?:\"(?:all|string|numeric|boolean|key)\"[, ]*)+\]?",
+        re.IGNORECASE,
+    ),
+}
 CHARACTER_CLASS = re.compile(r"\[:\w+:\]")  # [:alnum:]
 WORD = re.compile(r"[^\W_]{3}")
+ALPHANUMERIC = re.compile(r"[^\W_]")
+# of a pattern: [:alnum:], [^0-9a-z], \s, and \1
+CLASSES = re.compile(r"\[:\w+:\]|(?<=[\[^])(?:\w-\w)+|\\\w")
+FLAGS = re.compile(r"g?i?g?|0")  # of a pattern, and what numbers are padded with
 LONGEST_PIECE = 30  # characters; judgement: patterns that clean a number or a name are shorter
 LONGEST_NUMBER = 6  # digits; judgement: a length, a place, a remainder's divisor; ids are longer
+LONGEST_LENGTH = 3  # digits, of how much is cut off
+LONGEST_INDEX = 2  # digits, of a place in a list
 PLAIN_PATH = re.compile(r"(?:(?:lax|strict)\s+)?\$(?:\.[^\W\d]\w*|\.\"[\w .\-]+\"|\[(?:\d+|\*)\])*")
-# judgement: fields of documents are called so; ids, addresses and tokens, by which a map is keyed, are not
-FIELD = re.compile(r"(?!(?:.*\d){5})[^\W\d][\w .:/\-]{0,39}")
+STEP = re.compile(r"\.([^\W\d]\w*)|\.\"([^\"]+)\"|\[(\d+)\]")
+# judgement: fields of documents are called so; names, ids, addresses and tokens, by which a map is keyed, are not: one
+# group of digits at most, and none where small and capital letters are mixed
+FIELD = re.compile(r"(?!.*\d\D+\d|.*\d{4})(?!(?=.*[a-z])(?=.*[A-Z]).*\d)[^\W\d][\w.:/\-]{0,24}")
 NEUTRAL_NUMBER = re.compile(r"-?[01]\.0*")
 NEUTRAL_TEXTS = frozenset({"infinity", "-infinity", "epoch"})
 
@@ -75,33 +121,42 @@ def constants(expression: Node | tuple[Node, ...]) -> Iterator[tuple[Node, Place
 
 def shapes(constant: Node, place: Place) -> bool:
     """Whether a constant in this place is the same in each call, as far as the text tells."""
-    value = constant.val
-    is_number = isinstance(value, (ast.Float, ast.Integer)) and len(text_of(constant)) <= LONGEST_NUMBER
-    text = value.sval if isinstance(value, ast.String) else None
+    text = _string(constant)
     match place:
-        case Place.NAME | Place.KEY | Place.FALLBACK:
+        case Place.KEY | Place.FALLBACK:
             return True
         case Place.PATH:
             return text is not None and PLAIN_PATH.fullmatch(text.strip()) is not None
         case Place.NUMBER:
-            return is_number
+            return _is_number(constant, LONGEST_NUMBER)
         case Place.PIECE:
-            return is_number or (text is not None and _is_piece(text))
+            return _is_number(constant, LONGEST_NUMBER) or (text is not None and _is_piece(text))
         case Place.JOINT:
             return text is not None and _is_piece(text)
         case Place.NEUTRAL:
-            return _is_neutral(constant)
-    return False
+            return _is_neutral(constant) or (text is not None and _is_piece(text))
+    return place in FORMS and text is not None and FORMS[place].fullmatch(text) is not None
 
 
 def is_surely_shaping(constant: Node, place: Place) -> bool:
     """As ``shapes``, of a constant that somebody's run showed, and nobody typed for an index to be made of it."""
-    value = constant.val
+    text = _string(constant)
     match place:
-        case Place.FALLBACK:  # coalesce(tenant_id, 42) = 42: all tenants' rows and one's
+        case Place.FALLBACK | Place.NEUTRAL:  # coalesce(tenant_id, 42) = 42: all tenants' rows and one's
             return _is_neutral(constant)
-        case Place.KEY if isinstance(value, ast.String):
-            return all(FIELD.fullmatch(key) or (key.isdigit() and len(key) < 3) for key in _keys(value.sval))
+        case Place.KEY:
+            keys = [] if text is None else _keys(text)
+            return _is_number(constant, LONGEST_INDEX) or (bool(keys) and all(map(_is_field, keys)))
+        case Place.PATH:
+            steps = [step for groups in STEP.findall(text or "") for step in groups if step]
+            return shapes(constant, place) and all(map(_is_field, steps))
+        case Place.PIECE if text is not None:
+            rest = CLASSES.sub("", text)
+            return _is_piece(text) and (FLAGS.fullmatch(text) is not None or not ALPHANUMERIC.search(rest))
+        case Place.PIECE:
+            return _is_number(constant, LONGEST_LENGTH)
+        case Place.JOINT:
+            return text is not None and not ALPHANUMERIC.search(text) and _is_piece(text)
     return shapes(constant, place)
 
 
@@ -118,7 +173,8 @@ def _within(node: Node, place: Place) -> Iterator[tuple[Node, Place]]:
             left, right = _sides(node)
             yield from ((side, at) for side, at in ((node.lexpr, left), (node.rexpr, right)) if side is not None)
         case ast.FuncCall():
-            yield from ((arg, _argument(function_name(node), at)) for at, arg in enumerate(node.args or ()))
+            args = node.args or ()
+            yield from ((arg, _argument(node.funcname, at, len(args))) for at, arg in enumerate(args))
             yield from ((part, Place.VALUE) for part in (node.agg_order, node.agg_filter, node.over) if part)
         case ast.CoalesceExpr():
             yield from ((arg, Place.FALLBACK if at else Place.VALUE) for at, arg in enumerate(node.args))
@@ -153,12 +209,24 @@ def _sides(operation: Node) -> tuple[Place, Place]:
     return Place.VALUE, Place.VALUE
 
 
-def _argument(name: str, at: int) -> Place:
+def _argument(names: tuple[Node, ...], at: int, count: int) -> Place:
+    *schema, name = name_parts(names)
+    if schema not in ([], ["pg_catalog"]):
+        return Place.VALUE
     if name in JOINING:
         return Place.JOINT
-    if name in HOW_FIRST:
-        return Place.VALUE if at == 1 else Place.NAME
+    places = ARGUMENTS.get(name, ())
+    if places:
+        return places[at] if at < len(places) and count > 1 else Place.VALUE
     return BEHIND.get(name, Place.VALUE) if at else Place.VALUE
+
+
+def _string(constant: Node) -> str | None:
+    return constant.val.sval if isinstance(constant.val, ast.String) else None
+
+
+def _is_number(constant: Node, longest: int) -> bool:
+    return isinstance(constant.val, (ast.Float, ast.Integer)) and len(text_of(constant)) <= longest
 
 
 def _is_piece(text: str) -> bool:
@@ -174,10 +242,15 @@ def _is_neutral(constant: Node) -> bool:
         case ast.Float(fval=text):
             return NEUTRAL_NUMBER.fullmatch(text) is not None
         case ast.String(sval=text):
-            return _is_piece(text) or text.lower() in NEUTRAL_TEXTS
+            return not ALPHANUMERIC.search(text) or text.lower() in NEUTRAL_TEXTS
     return False
 
 
 def _keys(text: str) -> list[str]:
     """``{a,b}`` is a path of two."""
-    return [key.strip(' "') for key in text.strip("{}").split(",")]
+    is_path = text.startswith("{") and text.endswith("}")
+    return [key.strip() for key in text[1:-1].split(",")] if is_path else [text]
+
+
+def _is_field(key: str) -> bool:
+    return FIELD.fullmatch(key) is not None or (key.isdigit() and len(key) <= LONGEST_INDEX)

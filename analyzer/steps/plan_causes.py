@@ -162,7 +162,8 @@ def _replayed(
 ) -> tuple[Cause, list[Difference]]:  # fmt: skip
     known = read_past(twin, tables_named(statement.tables, facts))
     earlier = PlannerPast(then.settings, {name: past for name, past in then.tables.items() if name in known.tables})
-    differs = [_dated(d, database, change, facts) for d in differences(earlier, known)]
+    dated = (_dated(d, database, change, facts) for d in differences(earlier, known))
+    differs = [difference for difference in dated if difference is not None]
     base = printed_settings(plans[1])
     judge = _Judge(*plans)
     queries = [
@@ -192,10 +193,15 @@ def _replayed(
 PIECE = {"setting": SETTINGS, "statistics": STATISTICS, "size": FIGURES}  # else STRUCTURE
 
 
-def _dated(difference: Difference, database: Database, change: ShapeChange, facts: SchemaFacts) -> Difference:
-    """With the readings between which it changed, where they are known; of statistics with the ANALYZE between."""
+def _dated(difference: Difference, database: Database, change: ShapeChange, facts: SchemaFacts) -> Difference | None:
+    """With the readings between which it changed, where they are known; of statistics with the ANALYZE between.
+
+    None where it changed after the plan did. Figures may move by a little without being kept anew.
+    """
     kind = PIECE.get(difference.kind, STRUCTURE)
     before, after = planner_past.changed_between(database, kind, difference.table, change.before.last_seen)
+    if before is not None and before >= change.after.first_seen and (after is not None or kind != FIGURES):
+        return None
     if before is None or after is None:
         return difference
     between = f"between {utc_words(before.timestamp())} and {utc_words(after.timestamp())}"

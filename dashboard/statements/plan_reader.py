@@ -145,7 +145,8 @@ def _source(request: HttpRequest, name: str) -> str:
     if upload is None or not upload.size:
         return str(request.POST.get(name, ""))
     if upload.size > MOST_BYTES:
-        raise PlanError(f"{upload.name} is larger than {size_words(MOST_BYTES)}, which is no plan to look at.")
+        noun = "query" if name == "sql" else "plan"
+        raise PlanError(f"{upload.name} is larger than {size_words(MOST_BYTES)}, which is no {noun} to look at.")
     try:
         return decoded(upload.read())
     except PlanError as problem:

@@ -9,6 +9,7 @@ from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planned import why_these_columns
 from analyzer.advice.rules import suggest
 from analyzer.advice.rules.candidates import statement_advice
+from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableActivity
@@ -237,6 +238,10 @@ SERVED_BY = {
         index("i", "code", default=False, opclasses=("varchar_pattern_ops",)),
         "select * from orders where code like 'abc%'"
     ),
+    "of what is not NULL, for a range in its order": (
+        index("i", "created", where="(created IS NOT NULL)"),
+        "select * from orders where created > $1 order by created limit 9",
+    ),
     "gin": (index("i", "tags", method="gin"), "select * from orders where tags && $1"),
     "gin of the rows asked for": (
         index("i", "tags", method="gin", where="(returned IS NOT NULL)"),
@@ -275,6 +280,34 @@ NOT_SERVED_BY = {
         index("i", "created", where="(lower(status) = 'new')"),
         "select * from orders where status = $1 order by created limit 9",
     ),
+    "of what is not NULL, in an order": (
+        index("i", "created", where="(created IS NOT NULL)"),
+        "select * from orders order by created limit 9",
+    ),
+    "of what is not NULL, in an order behind a column": (
+        index("i", "seller_id", "created", where="(created IS NOT NULL)"),
+        "select * from orders where seller_id = $1 order by created limit 9",
+    ),
+    "of what is not NULL, for what is": (
+        index("i", "code", where="(code IS NOT NULL)"),
+        "select * from orders where code is null",
+    ),
+    "of one value, and what is not NULL in an order": (
+        index("i", "created", where="((seller_id = 5) AND (created IS NOT NULL))"),
+        "select * from orders where seller_id = $1 order by created limit 9",
+    ),
+    "of one value, for what is NULL": (
+        index("i", "status", where="(code = 'new')"),
+        "select * from orders where status = $1 and code is null",
+    ),
+    "of what is not NULL, on another column": (
+        index("i", "status", where="(code IS NOT NULL)"),
+        "select * from orders where code = $1",
+    ),
+    "of two values, where one is asked for": (
+        index("i", "created", where="((seller_id = 5) AND (code = 'x'))"),
+        "select * from orders where seller_id = $1 order by created limit 9",
+    ),
     "gin of other rows": (
         index("i", "data", method="gin", where="(returned IS NULL)"),
         "select * from orders where data ? 'x'",
@@ -302,6 +335,20 @@ NOT_SERVED_BY = {
 def test_not_served_by_an_existing_index(case):
     existing, sql = NOT_SERVED_BY[case]
     assert isinstance(advise(sql, facts(with_indexes(ORDERS, existing))), list)
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_served"),
+    [
+        ("app.norm(code)", True), ("norm(code)", True), ("other.norm(code)", False),
+        ("app.norm(other.norm(code))", False),
+    ],
+)  # fmt: skip
+def test_an_index_on_a_function_serves_that_of_its_schema(asked, is_served):
+    written = "app.norm(app.norm((code)::text))" if asked.count("norm") == 2 else "app.norm((code)::text)"
+    existing = index("i", None, expressions=(written,))
+    need = Need(with_indexes(ORDERS, existing), frozenset(), (IndexColumn(asked, is_expression=True),), "expression")
+    assert (served_by(need) is not None) is is_served
 
 
 def test_queue_poll_with_its_partial_index():

@@ -145,6 +145,7 @@ def test_far_too_much_is_refused_before_it_is_read(person):
     response = person.post(reverse("query", args=["shop"]), {"sql": "x" * 1_000_001})
     assert response.status_code == 413
     assert "At most 1000 kB of text can be sent at once." in response.content.decode()
+    assert "as a file" not in response.content.decode()
 
 
 # -- how large a page becomes

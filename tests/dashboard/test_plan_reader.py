@@ -107,9 +107,10 @@ def test_what_is_no_plan_gets_one_sentence_and_stays_in_the_form(signed_in):
 
 
 def test_too_large_a_file_is_refused(signed_in):
-    upload = SimpleUploadedFile("huge.json", b" " * (10 * 1024 * 1024 + 1))
-    page = signed_in.post(reverse("read_plan"), {"plan_file": upload})
-    assert "huge.json is larger than 10 MB" in page.content.decode()
+    for field, noun in (("plan_file", "plan"), ("other_file", "plan"), ("sql_file", "query")):
+        upload = SimpleUploadedFile("huge.json", b" " * (10 * 1024 * 1024 + 1))
+        page = signed_in.post(reverse("read_plan"), {"plan": SPILLED, field: upload})
+        assert f"huge.json is larger than 10 MB, which is no {noun} to look at." in page.content.decode()
 
 
 def test_a_second_plan_is_compared_in_words(signed_in):

@@ -286,6 +286,16 @@ def test_of_what_a_partial_index_leaves_out_the_most_frequent_value_is_taken() -
     assert HeldValue((told,), "").pick(["3", "10", "5"]) == "10"
     assert HeldValue((told,), "", end="gt").pick(["3", "10"]) == "5"
     assert HeldValue((told,), "", end="gt").pick(["10", "3"]) is None  # as it is, it asks for rows that are in it
+    for text in ("code > '5'::text", "code > '5'", "code > '5'::kind AND code < '7'::kind", "NOT (code <= '5'::text)"):
+        [told] = values_told(text)
+        assert [told.holds(value) for value in ("10", "6")] == [False, False], (
+            text
+        )  # a collation orders them, or a type
+    for number in ("id > 5", "id > '5'::bigint", "id > '5'::numeric AND id < 11", "NOT (id <= 5)"):
+        [told] = values_told(number)
+        assert [told.holds(value) for value in ("10", "4")] == [True, False], number
+    [told] = values_told("at > '2026-01-01'::date")
+    assert [told.holds(value) for value in ("2026-01-02", "2025-12-31")] == [True, False]
     [told] = values_told("(status <> ALL (ARRAY['done'::text, 'gone'::text]))")
     # another index holds those
     assert HeldValue((told, *values_told("status = 'done'")), "").pick(["done", "new"]) == "done"

@@ -146,3 +146,31 @@ def test_time_and_depth_are_bounded() -> None:
         with pytest.raises(PlanError):
             parse_plans(text)
     assert time.process_time() - began < 60
+
+
+LINE = json.dumps(JSON)
+LONG = json.dumps([{**JSON[0], "Query Text": "select " + "x, " * 50_000}])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"| id | plan |\n|---|---|\n| 1 | {LINE} |", id="Markdown, not padded"),
+        pytest.param(f"id|plan|note\n:--|---|--:\n12345|{LINE}|a \\| b", id="Markdown without outer bars"),
+        pytest.param(f"words\n\n|plan|id|\n|-|-|\n|{LINE.replace('it', 'i' + chr(92) + '|')}|1|",
+                     id="Markdown with a bar in a cell"),
+        pytest.param(f"| queryid | plan |\n|---------|------|\n| 123456 | {LINE} |", id="Markdown, padded above"),
+        pytest.param("queryid,calls,plan\n1,2," + '"' + LONG.replace('"', '""') + '"', id="a long field of CSV"),
+        pytest.param("queryid\tplan\n1\t" + '"' + LONG.replace('"', '""') + '"', id="a long field behind a tab"),
+        pytest.param("plan\n" + '"' + LONG.replace('"', '""') + '"', id="a long field alone"),
+    ],
+)  # fmt: skip
+def test_a_plan_in_one_cell_of_a_row(text: str) -> None:
+    (plan,) = parse_plans(text)
+    assert plan.root.node_type == "Sort"
+    assert [node.relation_name for node in plan] == [None, "7"]
+
+
+def test_of_two_rows_of_markdown_both_plans_are_read() -> None:
+    plans = parse_plans(f"| id | plan |\n|---|---|\n| 1 | {LINE} |\n| 22222 | {LINE} |\n\nwords")
+    assert [plan.root.node_type for plan in plans] == ["Sort", "Sort"]

@@ -149,10 +149,28 @@ def test_what_extensions_say_of_a_plan_is_kept(connection: psycopg.Connection) -
         assert plan.root.raw["Scan RTI"] == "1"
 
 
-def test_a_line_that_lost_its_indentation_is_no_field_of_the_plan() -> None:
-    for line in ("Output: a", "Heap Fetches: 5", "Filter: (a = 5)"):
-        with pytest.raises(PlanError, match="Line 2 "):
-            parse_plan(f"Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n{line}\nPlanning Time: 1 ms")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Output: a", "Heap Fetches: 5", "Filter: (a = 5)", "WAL: records=3", "Worker 0: actual rows=1 loops=1",
+        "Hits: 3  Misses: 4", "Cache Key: a", "Sampling: system (1)", "Remote SQL: SELECT 1", "Storage: Memory",
+        # names of the plan's own
+        "Plan: new\nIndex Scan using i on t  (cost=0.00..1.00 rows=1 width=4)", "Triggers: a", "Plans: 3",
+        "Node Type: Sort", "Plan Rows: 3", "  Plans: 3", "  Node Type: Sort", "  Relation Name: u",
+        "  Workers: a\n  Worker 0:  actual rows=1 loops=1",
+    ],
+)  # fmt: skip
+def test_a_line_that_lost_its_indentation_is_no_field_of_the_plan(lines: str) -> None:
+    with pytest.raises(PlanError, match=r"Line 2 is no line|Line 2 belongs"):
+        parse_plan(f"Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n{lines}\nPlanning Time: 1 ms")
+
+
+@pytest.mark.parametrize("again", ["RTI 1 (relation):", "Unprunable RTIs: 2", "Hits: 3  Misses: 4"])
+def test_behind_what_extensions_say_no_line_is_passed_over(again: str) -> None:
+    plan = "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\nUnprunable RTIs: 1\nRTI 1 (relation):\n  Eref: t (a)"
+    assert parse_plan(f"{plan}\nPlanning Time: 1 ms").raw["RTI 1 (relation)"] == {"Eref": "t (a)"}
+    with pytest.raises(PlanError, match="Line 5 is no line"):
+        parse_plan(f"{plan}\n{again}")
 
 
 CITUS = """\

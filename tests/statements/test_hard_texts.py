@@ -56,6 +56,8 @@ def test_a_function_is_the_same_with_its_schema(printed: str, typed: str) -> Non
 def test_a_function_named_as_one_of_postgresql_is_another_one() -> None:
     assert comparable("mine.lower(email)") != comparable("lower(email)")
     assert comparable("pg_catalog.lower(email)") == comparable("lower(email)")
+    for own in ("app.encode(x)", "app.sha256(x)", "app.to_tsvector(x)", "app.date(x)", "app.jsonb_path_query_first(x)"):
+        assert comparable(own) != comparable(own.removeprefix("app.")), own
 
 
 def test_what_cannot_be_written_stays_as_it_is_and_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:

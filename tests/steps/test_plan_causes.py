@@ -94,6 +94,13 @@ def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     pipeline.advise_on_indexes(server)
     assert PlanCause.objects.get().found_at == cause.found_at  # it is looked for once
 
+    PlanCause.objects.all().delete()
+    changed = newest.first_seen
+    PlannerPiece.objects.filter(first_seen__lt=changed).update(last_seen=changed)  # the index was there with the plan
+    assert pipeline.advise_on_indexes(server) == ""
+    cause = PlanCause.objects.get()
+    assert (cause.is_proved, cause.evidence["differences"]) == (False, []), cause.said
+
 
 def test_other_values_are_named(postgres15: Any, scratch_database: Any, settings: Any) -> None:
     shop: ScratchDatabase = scratch_database(postgres15)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS, MAX_ROWS_READ_IN_ORDER
 from analyzer.schema.facts import IndexFacts, TableFacts
-from analyzer.statements.index_expressions import comparable
+from analyzer.statements.index_expressions import are_same, comparable
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import Unparsable, conjuncts, parse, text_of
 from analyzer.values.selectivity import equality_selectivity, rarest_selectivity
 
 C_COLLATION_OID = 950  # pg_collation.dat
+NULL_TESTS = frozenset({"is_null", "is_not_null"})
 JSON_PATHS = "jsonb_path_ops"  # knows @>, @? and @@ of a document, and none of its keys
 
 
@@ -84,6 +85,9 @@ def _delivers(tail: Sequence[IndexColumn], index: IndexFacts, start: int, *, ord
     keys = _keys(index)[start : start + len(tail)]
     if keys != [comparable(c.name) if c.is_expression else c.name for c in tail]:
         return False
+    written = _written(index)[start : start + len(tail)]
+    if not all(are_same(key, column.name) for key, column in zip(written, tail, strict=True) if column.is_expression):
+        return False
     for offset, column in enumerate(tail):
         if column.opclass is None:
             if not _default_class(index, start + offset):
@@ -107,8 +111,16 @@ def _option(column: IndexColumn, backwards: bool) -> int:
 
 def _keys(index: IndexFacts) -> list[str]:
     """Column names, and expressions without casts where they stand."""
+    return [
+        written if name is not None else comparable(written)
+        for name, written in zip(index.columns, _written(index), strict=True)
+    ]
+
+
+def _written(index: IndexFacts) -> list[str]:
+    """Column names, and expressions as the catalog has them."""
     expressions = iter(index.expressions)
-    return [name if name is not None else comparable(next(expressions, "?")) for name in index.columns]
+    return [name if name is not None else next(expressions, "?") for name in index.columns]
 
 
 def _compares_bytes(index: IndexFacts, at: int) -> bool:
@@ -156,15 +168,18 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
     if wanted is None:
         return None
     implied = _implied(need)
+    answered = {column for column, operator in wanted & need.conditions if operator != "is_not_null"}
     if wanted <= implied:
-        without = Need(need.table, need.equality - {c for c, _ in wanted}, need.tail, need.purpose, need.kept_ratio)
+        without = Need(need.table, need.equality - answered, need.tail, need.purpose, need.kept_ratio)
         if covers(need, index) or covers(without, index):
             return f"{index.name} on {need.table.qualified_name} serves it."
     if need.purpose == "foreign_key":
         return None  # any value may be asked for
-    compared = frozenset(column for column, operator in wanted if (column, operator) not in implied)
-    rest = need.equality - {column for column, _ in wanted}
-    if compared and compared & need.equality and covers(
+    open_ones = wanted - implied
+    columns = {column for column, _ in open_ones}
+    of_values = columns <= _compared(need) and all(operator not in NULL_TESTS for _, operator in open_ones)
+    rest = need.equality - columns - answered
+    if of_values and columns & need.equality and covers(
         Need(need.table, rest, need.tail, need.purpose, need.kept_ratio), index
     ):  # fmt: skip
         return (
@@ -176,7 +191,13 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
 
 def _implied(need: Need) -> frozenset[tuple[str, str]]:
     """Column and operator of conditions that hold for all rows asked for: no comparison does for a NULL."""
-    return need.conditions | {(name, "is_not_null") for name in need.column_names}
+    return need.conditions | {(name, "is_not_null") for name in _compared(need)}
+
+
+def _compared(need: Need) -> frozenset[str]:
+    """Columns that are compared with a value, which those of ORDER BY and of IS NULL are not."""
+    names = need.equality if need.purpose == "order" else need.column_names
+    return names - {name for name, operator in need.conditions if operator == "is_null"}
 
 
 def _holds_all(need: Need, index: IndexFacts) -> bool:
@@ -205,7 +226,11 @@ def _same_specialised(need: Need, index: IndexFacts) -> bool:
     wanted = need.tail[0] if need.tail else None
     name = None if wanted is None else comparable(wanted.name) if wanted.is_expression else wanted.name
     keys = _keys(index)
-    return wanted is not None and name in keys and _knows(index, keys.index(name), wanted.opclass)
+    if wanted is None or name not in keys:
+        return False
+    at = keys.index(name)
+    is_same = not wanted.is_expression or are_same(_written(index)[at], wanted.name)
+    return is_same and _knows(index, at, wanted.opclass)
 
 
 def _knows(index: IndexFacts, at: int, opclass: str | None) -> bool:

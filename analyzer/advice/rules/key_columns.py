@@ -60,4 +60,4 @@ def fixed_conditions(predicates: list[Predicate]) -> frozenset[tuple[str, str]]:
         (p.column, p.operator)
         for p in predicates
         if p.is_bare and p.operator in ("is_true", "is_false", "is_null", "is_not_null")
-    )
+    ) | {(p.column, "is_not_null") for p in predicates if p.is_bare and p.is_range and not p.is_in_or}

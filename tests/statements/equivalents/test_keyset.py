@@ -53,6 +53,9 @@ def _paged(chance: random.Random) -> tuple[tuple[int, ...], str]:
             ((0, 1), f"select v as x, id as v from a order by 1 {first} limit 4 offset $1"),
             ((1, 0), f"select id, v as n, w from a where w > 0 order by n {first}, id {second} limit 4 offset $1"),
             ((1, 0, 2), f"select a.id, b.x, b.id from a join b on b.x = a.v order by x {first} limit 4 offset $1"),
+            ((1, 2, 0), f"select id as k, v as w, w as v from a order by 2 {first}, 3 {second} limit 4 offset $1"),
+            ((0, 1), f"select v as id, id as v from a order by 1 {first} limit 4 offset $1"),
+            ((1,), f"select v as id, id as v from a order by 2 {chance.choice(('', 'desc'))} limit 4 offset $1"),
             ((2, 1, 0), f"select id, w, a.v from a order by 3 {first}, 2 {second} limit 4 offset $1"),
         )
     )

@@ -41,6 +41,8 @@ def ors(c: random.Random) -> tuple[str, Given]:
             f"select w, id from a where ({condition(c, 'v')} or {condition(c, 'w')}) and id > 2 order by 2 limit 3",
             f"select *, v + w as both from a where {condition(c, 'v')} or {condition(c, 'w')} or id = $1",
             f"select * from a where ({condition(c, 'v')} or {condition(c, 'w')}) and id > 2 order by id desc limit 3",
+            f"select v as id, id as v from a where {condition(c, 'v')} or {condition(c, 'w')} order by 2 limit 3",
+            f"select v as w, w as v, id from a where {condition(c, 'v')} or {condition(c, 'w')} order by w, 3 limit 3",
             f"select v, a.* from a where {condition(c, 'v')} or {condition(c, 'w')} order by 1 desc, 2 limit 3",
             f"select v from a where v = any(array[1, 2]) or exists (select 1 from b where {condition(c, 'x', 'w')})",
         )
