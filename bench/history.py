@@ -20,7 +20,7 @@ from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
 from analyzer.store.series import deltas, sums
 from analyzer.store.series.columns import COLUMNS, INDEX, N_SUMS, SUM_COLUMNS
-from analyzer.store.series.copying import to_us
+from analyzer.store.series.copying import to_microseconds
 from analyzer.store.series.packing import write_chunks
 from analyzer.store.series.partitions import ensure_partition, floor_to
 from analyzer.store.series.snapshots import keep_names, keep_reading, keep_texts, write_deltas
@@ -94,7 +94,7 @@ def fresh_hour(server: Server, found: Profile, hour: datetime, minutes: int = 60
     for minute in range(minutes):
         at = hour + timedelta(minutes=minute, seconds=12)
         values = found.interval()
-        write_deltas(server.pk, to_us(at), found.entry_ids, values)
+        write_deltas(server.pk, to_microseconds(at), found.entry_ids, values)
         _server_deltas(server, [at], values.sum(axis=0)[None, :])
 
 
@@ -107,7 +107,7 @@ def thirty_days(server: Server, found: Profile) -> None:
         ensure_partition("statement_packed", hour)
         if back <= SHAPES:
             entries, offsets_us, values = shapes[back - 1]
-            write_chunks(server.pk, hour, entries, to_us(hour) + offsets_us, values)
+            write_chunks(server.pk, hour, entries, to_microseconds(hour) + offsets_us, values)
             continue
         columns = _rest("statement_packed", "hour")
         _run(

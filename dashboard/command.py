@@ -23,14 +23,14 @@ def main(argv: Sequence[str] | None = None, program: str = "pgloupe") -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
-    from analyzer.runtime import no_store
+    from analyzer.runtime import missing_store
 
     try:
-        if no_store.INTERACTIVE & set(arguments[1:2]) and no_store.is_missing():
-            sys.exit(no_store.stop())
+        if missing_store.INTERACTIVE & set(arguments[1:2]) and missing_store.is_missing():
+            sys.exit(missing_store.stop())
         execute_from_command_line(arguments)
     except OperationalError as error:
-        sys.exit(no_store.stop(error))
+        sys.exit(missing_store.stop(error))
 
 
 def _without_data_dir(arguments: list[str]) -> tuple[list[str], str]:

@@ -43,7 +43,7 @@ class ContentSecurityPolicy:
         return response
 
 
-class NotKept:
+class NoStore:
     """No cache keeps a page, a browser's neither: after a logout the back button shows none. Static files pass by."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -17,7 +17,7 @@ from analyzer.runtime import places
 from analyzer.runtime.environment import secret
 from analyzer.runtime.instance import InstanceLock
 from analyzer.runtime.keys import load_or_create_keys
-from analyzer.runtime.no_store import NO_STORE_URL
+from analyzer.runtime.missing_store import NO_STORE_URL
 from dashboard.mail.settings import mail_settings
 
 BASE_DIR = places.ROOT
@@ -97,7 +97,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pages; it pads them against BREACH. Static files come compressed.
     "dashboard.middleware.ContentSecurityPolicy",
-    "dashboard.middleware.NotKept",
+    "dashboard.middleware.NoStore",
     "dashboard.middleware.RefreshAfterLogout",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -13,13 +13,6 @@ from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
-from analyzer.advice.as_read import (
-    are_alike,
-    as_read,
-    for_all_schemas,
-    sized_for_all_schemas,
-    together,
-)
 from analyzer.advice.candidates.enumerate_indexes import workload_candidates
 from analyzer.advice.cautions import early_stop, searches_texts
 from analyzer.advice.ddl import IndexDdl, create_indexes
@@ -27,6 +20,13 @@ from analyzer.advice.planner import Names, Planner, Query, Refused, Resized, Sta
 from analyzer.advice.proved import CurvePoint, ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.queries import foreign_key_checks, generic_query, plannable_queries
 from analyzer.advice.references import implied_references
+from analyzer.advice.resolved_workload import (
+    are_alike,
+    as_read,
+    for_all_schemas,
+    sized_for_all_schemas,
+    together,
+)
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Selection, SelectionOptions
 from analyzer.advice.selection.budgets import best_set, best_sets
@@ -37,7 +37,7 @@ from analyzer.errors import BadInput, costing_only
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.compare import plan_change
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.sampled_literals import told_texts
+from analyzer.statements.sampled_literals import texts_with_deciding_constants
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,10 @@ def _texts(read: Sequence[WorkloadStatement], failed: dict[str, str]) -> list[tu
     texts: list[tuple[str, str]] = []
     for statement in read:
         with costing_only(statement.fingerprint, failed):
-            texts += [(statement.fingerprint, text) for text in told_texts(statement.sql, statement.samples)]
+            texts += [
+                (statement.fingerprint, text)
+                for text in texts_with_deciding_constants(statement.sql, statement.samples)
+            ]
     return texts
 
 

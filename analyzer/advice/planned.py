@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analyzer.advice.as_read import as_read
 from analyzer.advice.ddl import create_index, drop_index, in_each_schema
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.gain import gain_of
@@ -21,6 +20,7 @@ from analyzer.advice.planned_evidence import (
 )
 from analyzer.advice.planner import values_of
 from analyzer.advice.proved import ProposedIndex, ProvedAdvice
+from analyzer.advice.resolved_workload import as_read
 from analyzer.advice.rules.suggest import (
     Advice,
     Suggestion,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from analyzer.advice.ddl import IndexDdl
 from analyzer.advice.select import Selection
-from analyzer.advice.selection.result import AtRisk, ChosenIndex, Hurt
+from analyzer.advice.selection.result import AtRisk, ChosenIndex, SlowerQuery
 from analyzer.plans.compare import PlanChange
 
 
@@ -82,7 +82,7 @@ class ProvedAdvice:
         return tuple(effect for source in self.by_planner for effect in source.effects)
 
     @property
-    def hurt(self) -> tuple[Hurt, ...]:
+    def hurt(self) -> tuple[SlowerQuery, ...]:
         return tuple(hurt for source in self.by_planner for hurt in source.selection.hurt)
 
     @property

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from analyzer.advice.as_read import (
+from analyzer.advice.planner import Query, Refused, StatisticsPlanner
+from analyzer.advice.resolved_workload import (
     as_read,
     missing_table,
     why_unread,
 )
-from analyzer.advice.planner import Query, Refused, StatisticsPlanner
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.errors import PgLoupeError, fault_reason
 from analyzer.schema.facts import SchemaFacts, TableFacts

@@ -8,7 +8,7 @@ from analyzer.advice.ddl import drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
 from analyzer.advice.kept_point import KeptDrop, KeptHurt, KeptIndex, KeptPoint, KeptRisk
 from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
-from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
+from analyzer.advice.selection.result import AtRisk, DroppedIndex, Selection, SlowerQuery
 from analyzer.advice.show_sql import costs_words, set_as_sql
 from analyzer.plans.compare import faster_words
 from analyzer.schema.quoting import comment
@@ -195,7 +195,7 @@ def _index_as_json(proposal: ProposedIndex, times: MeasuredTimes) -> dict[str, A
     return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items() if name != "key"}
 
 
-def _hurt(hurt: Iterable[Hurt]) -> tuple[KeptHurt, ...]:
+def _hurt(hurt: Iterable[SlowerQuery]) -> tuple[KeptHurt, ...]:
     return tuple(KeptHurt(h.statement, h.before, h.after) for h in hurt)
 
 

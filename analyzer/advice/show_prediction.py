@@ -16,21 +16,21 @@ MOST_SQL = 100  # characters of a statement in the report for a terminal
 
 
 @dataclass(frozen=True, slots=True)
-class InFile:
+class PredictionInFile:
     """``line``: of the file, from 1 on, where the statement begins."""
 
     line: int
     found: Prediction | NotPredicted
 
 
-def predictions_as_text(predictions: Sequence[InFile], problems: Sequence[str] = ()) -> str:
+def predictions_as_text(predictions: Sequence[PredictionInFile], problems: Sequence[str] = ()) -> str:
     parts = [_one(number, each) for number, each in enumerate(predictions, start=1)]
     if problems:
         parts.append(["Left out:", *(f"   {problem}" for problem in problems)])
     return "\n\n".join("\n".join(map(visible_line, part)) for part in parts) + "\n"
 
 
-def predictions_as_json(predictions: Sequence[InFile], problems: Sequence[str] = ()) -> dict[str, Any]:
+def predictions_as_json(predictions: Sequence[PredictionInFile], problems: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "statements": [{"line": each.line, **_as_json(each.found)} for each in predictions],
@@ -38,7 +38,7 @@ def predictions_as_json(predictions: Sequence[InFile], problems: Sequence[str] =
     }
 
 
-def _one(number: int, each: InFile) -> list[str]:
+def _one(number: int, each: PredictionInFile) -> list[str]:
     prediction = each.found
     lines = [f"{number}. line {each.line}: {_short(prediction.sql)}"]
     if isinstance(prediction, NotPredicted):
@@ -161,4 +161,4 @@ def _index(liked: LikedIndex) -> dict[str, Any]:
     }
 
 
-__all__ = ["InFile", "predictions_as_json", "predictions_as_text", "read_words"]
+__all__ = ["PredictionInFile", "predictions_as_json", "predictions_as_text", "read_words"]

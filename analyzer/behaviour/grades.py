@@ -15,7 +15,7 @@ class Grade(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
+class GradeEvidence:
     """``rests_on``: in words, the counters first."""
 
     grade: Grade
@@ -26,7 +26,7 @@ class Grounds:
         return f"{self.grade}, by {and_list(self.rests_on)}"
 
 
-def grounds_of(found: PageLookup, likelihood: float, least_followed: float) -> Grounds:
+def grounds_of(found: PageLookup, likelihood: float, least_followed: float) -> GradeEvidence:
     """The counters alone: possible; with a foreign key: likely; with sessions or a route in common: confirmed."""
     rests_on = ["the counters"]
     has_key = found.parent is not None and found.parent.link.by_constraint
@@ -38,11 +38,11 @@ def grounds_of(found: PageLookup, likelihood: float, least_followed: float) -> G
     if found.route:
         rests_on.append("their route")
     if shown or found.route:
-        return Grounds(Grade.CONFIRMED, tuple(rests_on))
-    return Grounds(Grade.LIKELY if has_key else Grade.POSSIBLE, tuple(rests_on))
+        return GradeEvidence(Grade.CONFIRMED, tuple(rests_on))
+    return GradeEvidence(Grade.LIKELY if has_key else Grade.POSSIBLE, tuple(rests_on))
 
 
-def weakest(grounds: Sequence[Grounds]) -> Grounds:
+def weakest(grounds: Sequence[GradeEvidence]) -> GradeEvidence:
     """What all of a group have: its least sure member, the one that rests on least."""
     order = list(Grade)
     return min(grounds, key=lambda g: (order.index(g.grade), len(g.rests_on)))

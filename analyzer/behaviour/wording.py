@@ -72,7 +72,7 @@ def _undecided(group: Sequence[PageLookup]) -> str:
     return ""
 
 
-def told_apart(findings: Iterable[Finding]) -> Iterator[Finding]:
+def with_distinct_subjects(findings: Iterable[Finding]) -> Iterator[Finding]:
     """With subjects of their own: a lookup may be asked row by row on several pages, of rows of one table.
 
     By the page's statement; which of them was told so before, the store knows (store/finding_keys.py).

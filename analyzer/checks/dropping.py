@@ -19,7 +19,7 @@ NOT_PLANNED = "Whether a recorded statement gets dearer without {it} was not pla
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class DroppableIndexes:
     """Indexes that look needless, without those that a recorded statement is planned dearer without.
 
     ``said``: what the planner said, in sentences. ``statements``: how many it was asked for, None where it was not
@@ -32,7 +32,7 @@ class Judged:
     is_proved: bool = False
 
 
-def judged(indexes: Sequence[IndexFacts], context: Context, *, is_one_table: bool = True) -> Judged:
+def judged(indexes: Sequence[IndexFacts], context: Context, *, is_one_table: bool = True) -> DroppableIndexes:
     """By what the planner said of the recorded statements without each of them, where it was asked."""
     verdicts = {index.oid: context.without_index.get(index.oid) for index in indexes}
     needed = [verdict for verdict in verdicts.values() if verdict is not None and not verdict.may_go]
@@ -42,7 +42,7 @@ def judged(indexes: Sequence[IndexFacts], context: Context, *, is_one_table: boo
     without = "it" if len(going) == 1 else "them"
     said = [proof_words(asked, is_one_table=is_one_table) if is_asked else NOT_PLANNED.format(it=without)]
     said += [_needed_words(needed)] if needed else []
-    return Judged(
+    return DroppableIndexes(
         going,
         " ".join(said),
         max(verdict.statements for verdict in asked) if is_asked else None,

@@ -13,7 +13,7 @@ from analyzer.findings import Quantity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import Condition, read_condition
 from analyzer.plans.cut_short import Comparable, comparable
-from analyzer.plans.estimates import Misestimate, Sufferer, misestimates
+from analyzer.plans.estimates import AffectedNode, Misestimate, misestimates
 from analyzer.plans.payers import RETURNS
 from analyzer.schema.facts import SchemaFacts
 
@@ -45,17 +45,19 @@ def comparable_rows(plan: Plan) -> Comparable:
     return comparable(plan)
 
 
-def cost_ms(sufferers: Sequence[Sufferer]) -> float | None:
+def cost_ms(sufferers: Sequence[AffectedNode]) -> float | None:
     """What the nodes took that would have been planned otherwise, no part of it twice; None without times.
 
     An upper bound of what a right estimate saves: the other plan takes time, too.
     """
-    parts = [suffered_ms(s) for s in sufferers if s.kind != "memoize_evictions"]  # part of the inner side's runs
+    parts = [
+        cost_of_misestimate_ms(s) for s in sufferers if s.kind != "memoize_evictions"
+    ]  # part of the inner side's runs
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
 
 
-def suffered_ms(sufferer: Sufferer) -> float | None:
+def cost_of_misestimate_ms(sufferer: AffectedNode) -> float | None:
     """What it took; of a hashed Aggregate that spilled the share that did."""
     if sufferer.kind != "aggregate_on_disk" or sufferer.time_ms is None:
         return sufferer.time_ms

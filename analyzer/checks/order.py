@@ -60,7 +60,7 @@ class IndexInOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Below:
+class SortInput:
     """Scans whose tables' rows reach a sort as they are; ``maker``: what makes its rows instead, where none does."""
 
     scans: tuple[PlanNode, ...]
@@ -119,7 +119,7 @@ def scan_of(alias: str | None, scans: Sequence[PlanNode]) -> PlanNode | None:
     return of_it[0] if len(of_it) == 1 and (alias is not None or len(scans) == 1) else None
 
 
-def rows_below(node: PlanNode) -> Below:
+def rows_below(node: PlanNode) -> SortInput:
     scans, waiting = [], list(node.inputs)
     while waiting:
         below = waiting.pop()
@@ -136,8 +136,8 @@ def rows_below(node: PlanNode) -> Below:
         elif below.node_type in JOINS and below.join_type in ("Right", "Right Anti"):
             waiting += [child for child in below.inputs if child.parent_relationship == "Inner"]
         else:
-            return Below((), below)
-    return Below(tuple(scans))
+            return SortInput((), below)
+    return SortInput(tuple(scans))
 
 
 def _are_partitions(append: PlanNode) -> bool:

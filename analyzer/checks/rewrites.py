@@ -46,14 +46,14 @@ IN_SQLALCHEMY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Otherwise:
+class RewriteOffer:
     """``why_not``: " It is not written out here: ..." where the statement has what such a rewrite changes, and none."""
 
     fixes: tuple[Fix, ...] = ()
     why_not: str = ""
 
 
-def otherwise(known: Context | StatementFacts, *kinds: str, condition: Condition | None = None) -> Otherwise:
+def otherwise(known: Context | StatementFacts, *kinds: str, condition: Condition | None = None) -> RewriteOffer:
     """The statement with the same rows, of each kind that the schema proves or that says what has to hold.
 
     ``condition``: of the plan, which has what the recorded text leaves open.
@@ -66,7 +66,7 @@ def otherwise(known: Context | StatementFacts, *kinds: str, condition: Condition
     ]
     equivalents = [each for each in found if isinstance(each, Equivalent)]
     fixes = tuple(fix for each in equivalents for fix in (_as_sql(each), *_in_orms(each)))
-    return Otherwise(fixes) if fixes else Otherwise(why_not=_why_not(found))
+    return RewriteOffer(fixes) if fixes else RewriteOffer(why_not=_why_not(found))
 
 
 def _why_not(found: list[Equivalent | NotRewritten]) -> str:
@@ -78,12 +78,12 @@ def rewrites(known: Context | StatementFacts, *kinds: str) -> tuple[Fix, ...]:
     return otherwise(known, *kinds).fixes
 
 
-def next_page(known: Context | StatementFacts) -> Otherwise:
+def next_page(known: Context | StatementFacts) -> RewriteOffer:
     """The statement that asks for the rows after the last one of a page, where a key completes its order."""
     found = [keyset(sql, facts) for sql, facts in _known(known)]
     pages = [each for each in found if isinstance(each, Equivalent)]
     fixes = [Fix(f"The next page, where {'; '.join(page.given)}", "sql", page.laid_out) for page in pages]
-    return Otherwise(tuple(fixes)) if fixes else Otherwise(why_not=_why_not(found))
+    return RewriteOffer(tuple(fixes)) if fixes else RewriteOffer(why_not=_why_not(found))
 
 
 def _known(known: Context | StatementFacts) -> list[tuple[str, SchemaFacts]]:

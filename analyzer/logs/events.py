@@ -11,7 +11,7 @@ from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.logged import with_log
 from analyzer.plans.read_plan import read_plan
 from analyzer.plans.redact import redact_plan
-from analyzer.plans.table_cells import Logged
+from analyzer.plans.table_cells import LoggedPlanText
 from analyzer.statements.tree import Unparsable, parse
 
 JSON_TEXT = re.compile(rb'\{\s*"Query Text": ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
@@ -66,7 +66,7 @@ def logged_plan(entry: LogEntry) -> LoggedPlan:
     if not isinstance(logged, dict):
         raise PlanError("There is no plan in the entry.")
     of_plan = {key: part for key, part in logged.items() if key not in NOT_OF_PLAN}
-    plan_json = with_log([of_plan], Logged(duration_ms=entry.duration_ms))
+    plan_json = with_log([of_plan], LoggedPlanText(duration_ms=entry.duration_ms))
     return LoggedPlan(sql_of(entry), plan_json, parse_plan(plan_json), entry.duration_ms)
 
 

@@ -38,7 +38,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class FileRange:
     """Of one file, from where to where; ``is_whole``: nothing is added to it any more."""
 
     file: str
@@ -49,7 +49,7 @@ class Stretch:
 
 def next_stretches(
     files: Sequence[LogFile], current: LogFile, position: Position, *, most_bytes: int, most_behind_bytes: int
-) -> tuple[list[Stretch], str]:
+) -> tuple[list[FileRange], str]:
     """Stretches by the files' names, in the order they were written, and a note where something is not read."""
     left = next((file for file in files if file.name == position.file), None)
     later = _written_since(files, current, left, position)
@@ -122,13 +122,13 @@ def _parts(
     return list(starts.items())
 
 
-def _within(parts: Sequence[tuple[LogFile, int]], room: int) -> list[Stretch]:
-    stretches: list[Stretch] = []
+def _within(parts: Sequence[tuple[LogFile, int]], room: int) -> list[FileRange]:
+    stretches: list[FileRange] = []
     for number, (file, start) in enumerate(parts, start=1):
         end = min(file.size_bytes, start + room)
         is_last = number == len(parts)
         if end > start or is_last:
-            stretches.append(Stretch(file.name, start, end, is_whole=not is_last and end == file.size_bytes))
+            stretches.append(FileRange(file.name, start, end, is_whole=not is_last and end == file.size_bytes))
         if end < file.size_bytes:
             break
         room -= end - start

@@ -45,7 +45,7 @@ _int16 = struct.Struct("!h").pack
 _column = struct.Struct("!IhIhih").pack
 
 
-class HungUp(Exception):
+class ClientGone(Exception):
     """The program is gone."""
 
 
@@ -76,7 +76,7 @@ def serve(
     _take_down(listener)
     relay = SessionRelay(raw, client, deadline)
     try:
-        with client, contextlib.suppress(HungUp, BrokenPipeError, ConnectionResetError):
+        with client, contextlib.suppress(ClientGone, BrokenPipeError, ConnectionResetError):
             relay.run()
     finally:
         if raw.info.transaction_status == pq.TransactionStatus.ACTIVE:
@@ -118,7 +118,7 @@ class SessionRelay:
         self._reported: dict[bytes, bytes] = {}
 
     def run(self) -> None:
-        """Until the program takes its leave or is gone (HungUp), or the session ends."""
+        """Until the program takes its leave or is gone (ClientGone), or the session ends."""
         self._start()
         while self._session.status == pq.ConnStatus.OK:
             kind, length = struct.unpack("!ci", self._take(5))
@@ -144,7 +144,7 @@ class SessionRelay:
         (version,) = struct.unpack("!i", packet[:4])
         if version >> 16 != 3:
             self._send(_error(b"FATAL", b"08P01", b"pgLoupe's relay speaks protocol 3 only"))
-            raise HungUp
+            raise ClientGone
         newer = [name for name in packet[4:].split(b"\0")[::2] if name.startswith(b"_pq_.")]
         if version > PROTOCOL_3_0 or newer:
             names = b"".join(name + b"\0" for name in newer)
@@ -207,7 +207,7 @@ class SessionRelay:
         self._client.settimeout(self._left_s())
         data = self._client.recv(65_536)
         if not data:
-            raise HungUp
+            raise ClientGone
         self._received += data
 
     def _send(self, data: bytes) -> None:
@@ -224,7 +224,7 @@ class SessionRelay:
         return self._session.get_result()
 
     def _wait_for_server(self, events: int) -> None:
-        """Until there is something to read, which is read, or to write; HungUp when the program no longer waits."""
+        """Until there is something to read, which is read, or to write; ClientGone when the program no longer waits."""
         with selectors.DefaultSelector() as selector:
             server = selector.register(self._session.socket, events)
             selector.register(self._client, selectors.EVENT_READ)
@@ -282,5 +282,5 @@ def _marked(query: bytes) -> bytes:
 def _checked(length: int) -> int:
     """Of a message; what is no message is no reason to wait for gigabytes."""
     if not 4 <= length <= MOST_QUERY_BYTES:
-        raise HungUp
+        raise ClientGone
     return length

@@ -15,7 +15,7 @@ from typing import Literal
 from analyzer.plans.cut_short import Comparable, comparable, readers
 from analyzer.plans.node import Plan, PlanNode
 from analyzer.plans.parallel import is_shared
-from analyzer.plans.payers import GATHERS, is_cte, is_lazy, payers_of, without_subqueries_ms
+from analyzer.plans.payers import GATHERS, is_cte, is_lazy, subplan_users_of, without_subqueries_ms
 
 WRONG_FACTOR = 10.0  # below it plans seldom change: the factor that explain.depesz.com and PEV2 mark
 RIGHT_FACTOR = 3.0  # inputs within it do not explain a node that is wrong
@@ -54,7 +54,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Sufferer:
+class AffectedNode:
     """A node that would have been planned otherwise; ``time_ms`` is what it cost, None without times."""
 
     node: PlanNode
@@ -72,7 +72,7 @@ class Misestimate:
     estimate: Estimate
     inputs_factor: float  # how wrong the worst of its inputs is in any direction; 1 without inputs
     consequences: tuple[PlanNode, ...]  # wrong by ten times or more in the same direction, the nearest first
-    sufferers: tuple[Sufferer, ...]  # the costliest first
+    sufferers: tuple[AffectedNode, ...]  # the costliest first
 
     @property
     def factor(self) -> float:
@@ -176,7 +176,7 @@ class _Judged:
 
     def __init__(self, plan: Plan, wrong_factor: float) -> None:
         self.wrong_factor = wrong_factor
-        payers = payers_of(plan)
+        payers = subplan_users_of(plan)
         self.scans = payers.scans
         self.comparable: Comparable = comparable(plan, self.scans)
         self.definitions = {scan: cte for cte, scans in self.scans.items() for scan in scans}
@@ -281,7 +281,7 @@ def _has_dead_entries(node: PlanNode) -> bool:
     return entries is not None and visible is not None and visible[1] * 2 < entries[0]
 
 
-def _sufferers(wrong: tuple[PlanNode, ...]) -> Iterator[Sufferer]:
+def _sufferers(wrong: tuple[PlanNode, ...]) -> Iterator[AffectedNode]:
     """Of nodes with more rows than planned."""
     for node in wrong:
         parent = node.parent
@@ -290,27 +290,27 @@ def _sufferers(wrong: tuple[PlanNode, ...]) -> Iterator[Sufferer]:
             yield from _inner_side(parent, node, rows)
         own = _own_ms(node)
         if any(sort.is_on_disk for sort in node.sorts):
-            yield Sufferer(node, "sort_on_disk", node.plan_rows, rows, own)
+            yield AffectedNode(node, "sort_on_disk", node.plan_rows, rows, own)
         table = node.hash_table
         if table is not None and table.batches > 1:
             join = _own_ms(parent) if parent is not None else None
-            yield Sufferer(node, "hash_batches", node.plan_rows, rows, None if own is None else own + (join or 0.0))
+            yield AffectedNode(node, "hash_batches", node.plan_rows, rows, None if own is None else own + (join or 0.0))
         if any(groups.batches > 1 or groups.disk_bytes for groups in node.hash_aggregates):
-            yield Sufferer(node, "aggregate_on_disk", node.plan_rows, rows, own)
+            yield AffectedNode(node, "aggregate_on_disk", node.plan_rows, rows, own)
     yield from _larger_sides(wrong)
 
 
-def _inner_side(loop: PlanNode, outer: PlanNode, rows: float) -> Iterator[Sufferer]:
+def _inner_side(loop: PlanNode, outer: PlanNode, rows: float) -> Iterator[AffectedNode]:
     inner = next((c for c in loop.children if c.parent_relationship == "Inner"), None)
     if inner is None or not inner.loops or inner.loops < WRONG_FACTOR:
         return
-    yield Sufferer(loop, "inner_runs", outer.plan_rows, rows, without_subqueries_ms(inner))
+    yield AffectedNode(loop, "inner_runs", outer.plan_rows, rows, without_subqueries_ms(inner))
     evictions = sum(cache.evictions for cache in inner.memoizes)
     if evictions:
-        yield Sufferer(inner, "memoize_evictions", outer.plan_rows, rows, inner.total_time_ms)
+        yield AffectedNode(inner, "memoize_evictions", outer.plan_rows, rows, inner.total_time_ms)
 
 
-def _larger_sides(wrong: tuple[PlanNode, ...]) -> Iterator[Sufferer]:
+def _larger_sides(wrong: tuple[PlanNode, ...]) -> Iterator[AffectedNode]:
     """Hash Joins that hash the larger input because it was taken for the smaller one."""
     joins = dict.fromkeys(
         join
@@ -328,7 +328,7 @@ def _larger_sides(wrong: tuple[PlanNode, ...]) -> Iterator[Sufferer]:
         if was_smaller and hashed >= LARGER_SIDE_ROWS and hashed >= probed * LARGER_SIDE_FACTOR:
             own, hash_own = _own_ms(join), _own_ms(inner)
             time_ms = None if own is None or hash_own is None else own + hash_own
-            yield Sufferer(inner, "hash_on_larger_side", inner.plan_rows, hashed, time_ms)
+            yield AffectedNode(inner, "hash_on_larger_side", inner.plan_rows, hashed, time_ms)
 
 
 def _own_ms(node: PlanNode) -> float | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from analyzer.plans.buffers import Buffers
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.payers import GATHERS, Payers, is_lazy, payers_of
+from analyzer.plans.payers import GATHERS, SubplanUsers, is_lazy, subplan_users_of
 
 # Rounding / time: with more a time says nothing. Judgement; EXPLAIN rounds times to 1 us per loop
 MOST_ERROR_RATIO = 0.20
@@ -30,7 +30,7 @@ def set_exclusive(plan: Plan) -> None:
     """Set ``processes``, ``total_time_ms`` and what is exclusive on every node that ran."""
     if not plan.is_analyzed:
         return
-    payers = payers_of(plan)
+    payers = subplan_users_of(plan)
     _set_processes(payers)
     charged: dict[PlanNode, PlanNode] = {}  # an InitPlan -> who paid its time
     if plan.has_timing:
@@ -52,7 +52,7 @@ def own_share(node: PlanNode, whole_ms: float | None) -> float | None:
     return min(1.0, own_ms / whole_ms)
 
 
-def _set_processes(payers: Payers) -> None:
+def _set_processes(payers: SubplanUsers) -> None:
     """Pre-order, so a Gather below a Gather multiplies with the outer one's processes."""
     below: dict[PlanNode, float] = {}  # a Gather -> processes that share the loops of a node below it
     for position, node in enumerate(payers.nodes):
@@ -77,7 +77,7 @@ def _sharing(node: PlanNode) -> float:
 class _Times:
     """Own times by position in the plan, while they are worked out."""
 
-    payers: Payers
+    payers: SubplanUsers
     own: list[float] = field(default_factory=list)
     error: list[float] = field(default_factory=list)
     rounding: list[float] = field(default_factory=list)  # of a node's total, children included
@@ -225,7 +225,7 @@ def _shares(wall: float, cte: PlanNode, scans: list[PlanNode]) -> dict[PlanNode,
     return paid
 
 
-def _set_buffers(payers: Payers, charged: dict[PlanNode, PlanNode]) -> None:
+def _set_buffers(payers: SubplanUsers, charged: dict[PlanNode, PlanNode]) -> None:
     none = Buffers()
     own: dict[PlanNode, Buffers] = {}
     for node in payers.nodes:

@@ -26,7 +26,7 @@ def is_initplan(node: PlanNode) -> bool:
     return is_lazy(node) and not is_cte(node)
 
 
-class Payers:
+class SubplanUsers:
     """A plan's CTEs and InitPlans with the nodes that ask for them.
 
     Positions are those of ``plan.nodes``: a node and all below it are one range, so nobody needs to walk.
@@ -104,13 +104,13 @@ class Payers:
         return node
 
 
-def payers_of(plan: Plan) -> Payers:
-    return plan.once(Payers)
+def subplan_users_of(plan: Plan) -> SubplanUsers:
+    return plan.once(SubplanUsers)
 
 
 def cte_scans(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
     """Every CTE with the scans that read it."""
-    return payers_of(plan).scans
+    return subplan_users_of(plan).scans
 
 
 def _asked(text: str) -> list[str]:

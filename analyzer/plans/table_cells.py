@@ -31,7 +31,7 @@ PAGE_TAG = re.compile(r"</?(?:pre|code|p|div|span|br)\b[^<>]*>", re.IGNORECASE)
 ONE_CELL = re.compile(r'"?\s*(?:[\[{<]|- Plan:|Plan:)')
 
 
-class Logged(NamedTuple):
+class LoggedPlanText(NamedTuple):
     """What a server's log says of a plan beside it."""
 
     duration_ms: float | None = None
@@ -42,7 +42,7 @@ class Logged(NamedTuple):
 class Line(NamedTuple):
     number: int  # in the file, from 1
     text: str
-    logged: Logged | None = None  # of the plan that begins behind this line, which is empty
+    logged: LoggedPlanText | None = None  # of the plan that begins behind this line, which is empty
 
 
 def without_column_name(lines: list[Line], matters: Callable[[Line], bool]) -> list[Line]:

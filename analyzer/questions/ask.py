@@ -21,8 +21,8 @@ from typing import Any
 from django.conf import settings
 
 from analyzer.advice.candidates.typed import Typed
+from analyzer.advice.costliest_statements import dearest
 from analyzer.advice.ddl import IndexDdl, create_indexes
-from analyzer.advice.dearest import dearest
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.outcome import built_index
 from analyzer.advice.planned_rewrites import planned_rewrites

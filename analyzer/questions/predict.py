@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from analyzer.advice.as_read import as_read, for_all_schemas, sized_for_all_schemas
 from analyzer.advice.candidates.enumerate_indexes import statement_candidates
 from analyzer.advice.ddl import create_indexes
 from analyzer.advice.planned_rewrites import planned_rewrites
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.predicted import LikedIndex, NotPredicted, PlannedRewrite, Prediction, TableRead
 from analyzer.advice.queries import generic_query, plannable_queries
+from analyzer.advice.resolved_workload import as_read, for_all_schemas, sized_for_all_schemas
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Selection, SelectionOptions, select
 from analyzer.advice.workload_folder import FileStatement, read_statement

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pglast import ast, enums
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.known_checks import column_of
 from analyzer.review.resting import is_key
 from analyzer.schema.facts import ColumnFacts, TableFacts

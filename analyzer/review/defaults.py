@@ -4,7 +4,7 @@ from typing import Literal
 
 from pglast import ast
 
-from analyzer.review.live import LiveFacts
+from analyzer.review.live_facts import LiveFacts
 from analyzer.statements.tree import Node, function_name, name_parts, walk
 
 # pg_proc.provolatile of the catalog's own functions that stand in defaults (version 18; the same in older ones)

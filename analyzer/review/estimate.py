@@ -1,7 +1,7 @@
 """How long work takes on a table of this size: an estimate from its bytes, told as one."""
 
 from analyzer.review.effects import TableWork
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.words.durations import time_words
 from analyzer.words.sizes import MB, size_words
 

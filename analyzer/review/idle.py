@@ -1,7 +1,7 @@
 """What does nothing: IF EXISTS of what is not there, IF NOT EXISTS of what is."""
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.known import NEW_RELATIONS, Known
+from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
 
 
 def does_nothing(action: Action, known: Known) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analyzer.review.actions import Action, Kind
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.idle import does_nothing
-from analyzer.review.known import Known
 from analyzer.schema.facts import ForeignKeyFacts, TableFacts
 from analyzer.statements.parse import TableName
 

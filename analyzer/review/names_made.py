@@ -6,8 +6,8 @@ from pglast import ast
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import relation_name
+from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
 from analyzer.review.files.migration import MigrationStep
-from analyzer.review.known import NEW_RELATIONS, Known
 from analyzer.statements.parse import TableName
 
 

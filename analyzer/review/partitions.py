@@ -7,7 +7,7 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action
 from analyzer.review.effects import TableWork
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.known_checks import column_of
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier

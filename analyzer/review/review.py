@@ -10,10 +10,10 @@ from analyzer.findings import Finding, Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import ActionEffect
 from analyzer.review.estimate import total_seconds
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.idle import does_nothing
-from analyzer.review.known import Known
-from analyzer.review.live import LiveFacts
+from analyzer.review.live_facts import LiveFacts
 from analyzer.review.locks import Mode, locks_of
 from analyzer.review.rules import (
     design,
@@ -30,7 +30,7 @@ from analyzer.review.rules import (
     transactions,
     under_lock,
 )
-from analyzer.review.rules.rule import At
+from analyzer.review.rules.rule import StepContext
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
@@ -173,7 +173,7 @@ def _reviewed(number: int, migration: Migration, known: Known, held: tuple[bool,
         work = () if is_idle else tuple(work_of(action, during))
         effect = ActionEffect(action, tuple(locks_of(action, during)), work)
         effects.append(effect)
-        at = At(step, action, effect, during, migration, earlier, later, safe is not None, held)
+        at = StepContext(step, action, effect, during, migration, earlier, later, safe is not None, held)
         findings += [finding for rule in (STILL_TRUE if is_idle else RULES) for finding in rule(at)]
         _note(action, during)
     told = tuple(_each_once(findings))

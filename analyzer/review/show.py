@@ -7,7 +7,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.reports.sarif import SarifPlace, findings_as_sarif
 from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, work_words
-from analyzer.review.live import LiveFacts
+from analyzer.review.live_facts import LiveFacts
 from analyzer.review.review import NO_RULE, Review, Reviewed, Span
 from analyzer.review.rules.rule import ALL_RULES
 from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN

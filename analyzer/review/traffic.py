@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analyzer.review.known import Known
-from analyzer.review.live import UsingStatement
+from analyzer.review.facts_at_statement import Known
+from analyzer.review.live_facts import UsingStatement
 from analyzer.review.locks import Mode
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pglast import ast
 
-from analyzer.review.live import UsingStatement
+from analyzer.review.live_facts import UsingStatement
 from analyzer.review.rights import rights_on_targets
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.display import one_line

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.constraints import default_name
 from analyzer.review.safe_sequence.names import index_name
 from analyzer.review.safe_sequence.safe_step import relation_sql

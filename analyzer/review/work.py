@@ -11,7 +11,7 @@ from analyzer.review.actions import Action, Kind, NewColumn
 from analyzer.review.column_types import ColumnType, change, type_named, type_of
 from analyzer.review.defaults import is_volatile
 from analyzer.review.effects import TableWork, WorkKind
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.locks import domain_tables, name_of
 from analyzer.review.partitions import attach_work, default_partition_work
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, TableFacts

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.schema.objects import SequenceFacts
-from analyzer.schema.pace import Reaches
+from analyzer.schema.pace import DaysUntil
 
 MOST_OF_TYPE = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
@@ -40,7 +40,7 @@ class KeySpace:
         return fast is not None and self.room is not None and not self.is_used_up and self.room >= fast * days
 
     @property
-    def reached(self) -> Reaches | None:
+    def reached(self) -> DaysUntil | None:
         """When the last value is, at the sequence's own pace."""
         pace = self.sequence.pace
         return pace.reaches(self.room) if pace is not None and self.room is not None else None

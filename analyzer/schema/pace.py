@@ -39,16 +39,16 @@ class Pace:
         """Beyond doubt: the whole error bar is."""
         return self.low_per_day is not None and self.low_per_day > 0
 
-    def reaches(self, room: float) -> "Reaches | None":
+    def reaches(self, room: float) -> "DaysUntil | None":
         """When ``room`` is used up; None where it is not known to grow."""
         if self.per_day is None or self.low_per_day is None or self.high_per_day is None or not self.is_growing:
             return None
         left = max(0.0, room)
-        return Reaches(left / self.per_day, left / self.high_per_day, left / self.low_per_day)
+        return DaysUntil(left / self.per_day, left / self.high_per_day, left / self.low_per_day)
 
 
 @dataclass(frozen=True, slots=True)
-class Reaches:
+class DaysUntil:
     """Days from now at the pace seen, at the fast and at the slow end of its error bar."""
 
     days: float

@@ -13,7 +13,7 @@ from pglast.enums import A_Expr_Kind, BoolExprType, BoolTestType, NullTestType
 from analyzer.statements.tree import Node, Unparsable, column_names, conjuncts, fresh_parse, name_parts, without_casts
 
 
-class Held(Enum):
+class ImpliedValues(Enum):
     NOT_NULL = "not null"
     NULL = "null"
     ONE_VALUE = "one value"
@@ -34,18 +34,18 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d")  # of dates and moments, which compare as t
 
 
 @lru_cache(maxsize=1024)
-def held_by(predicate: str) -> dict[str, Held]:
+def held_by(predicate: str) -> dict[str, ImpliedValues]:
     """By column, from the conditions that are joined by AND; others are left out."""
-    held_columns: dict[str, Held] = {}
+    held_columns: dict[str, ImpliedValues] = {}
     for column, held in _conditions(predicate):
         # whatever compares says that it is not null; one value says more
-        if held_columns.get(column) is not Held.ONE_VALUE:
+        if held_columns.get(column) is not ImpliedValues.ONE_VALUE:
             held_columns[column] = held
     return held_columns
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class KnownValues:
     """Which values of a column the rows in an index have, where it is not NULL: one of ``values``, or where there are
     none any but ``excluded``, within ``bounds`` (operator and value). ``is_wrapped``: not the column's own, but those
     of an expression over it. ``by_number``: the bounds have the order of numbers."""
@@ -67,19 +67,19 @@ class Told:
 
 
 @lru_cache(maxsize=1024)
-def values_told(predicate: str) -> tuple[Told, ...]:
+def value_conditions(predicate: str) -> tuple[KnownValues, ...]:
     """Of the conditions that are joined by AND, what they say of each column or expression; values as text."""
     statements = fresh_parse(f"SELECT WHERE {predicate}")
     if isinstance(statements, Unparsable):
         return ()
-    told: dict[tuple[str, bool], Told] = {}
+    told: dict[tuple[str, bool], KnownValues] = {}
     for each in _told(statements[0].stmt.whereClause, is_negated=False):
         key = each.column, each.is_wrapped
         told[key] = _both(told[key], each) if key in told else each
     return tuple(told.values())
 
 
-def _both(one: Told, other: Told) -> Told:
+def _both(one: KnownValues, other: KnownValues) -> KnownValues:
     values = [v for v in one.values or other.values if not other.values or v in other.values]
     excluded = tuple(dict.fromkeys((*one.excluded, *other.excluded)))
     left = tuple(v for v in values if v not in excluded)
@@ -92,7 +92,7 @@ def _both(one: Told, other: Told) -> Told:
     )
 
 
-def _told(node: Node, *, is_negated: bool) -> Iterator[Told]:
+def _told(node: Node, *, is_negated: bool) -> Iterator[KnownValues]:
     """What holds for all rows that a condition keeps, or leaves out where it stands under NOT."""
     match node:
         case ast.BoolExpr(boolop=BoolExprType.NOT_EXPR):
@@ -105,12 +105,12 @@ def _told(node: Node, *, is_negated: bool) -> Iterator[Told]:
         case ast.A_Expr():
             yield from _compared(node, is_negated=is_negated)
         case ast.BooleanTest() if node.booltesttype in FLAGS and (name := _column(node.arg)) is not None:
-            yield Told(name, values=("t" if FLAGS[node.booltesttype] != is_negated else "f",))
+            yield KnownValues(name, values=("t" if FLAGS[node.booltesttype] != is_negated else "f",))
         case _ if (name := _column(node)) is not None:
-            yield Told(name, values=("f" if is_negated else "t",))
+            yield KnownValues(name, values=("f" if is_negated else "t",))
 
 
-def _of_arms(arms: Sequence[Node], *, is_negated: bool) -> Iterator[Told]:
+def _of_arms(arms: Sequence[Node], *, is_negated: bool) -> Iterator[KnownValues]:
     """Of conditions one of which holds: of the same column, where each names values; NULL is no value."""
     nulls = {name for arm in arms if (name := _null(arm, is_negated=is_negated)) is not None}
     rest = [arm for arm in arms if _null(arm, is_negated=is_negated) is None]
@@ -132,7 +132,7 @@ def _null(node: Node, *, is_negated: bool) -> str | None:
     return _column(node.arg) if isinstance(node, ast.NullTest) and node.nulltesttype == kind else None
 
 
-def _compared(node: Node, *, is_negated: bool) -> Iterator[Told]:
+def _compared(node: Node, *, is_negated: bool) -> Iterator[KnownValues]:
     left = without_casts(node.lexpr) if isinstance(node.lexpr, ast.Node) else None
     columns = set(column_names(left)) if left is not None else set()
     right = without_casts(node.rexpr) if isinstance(node.rexpr, ast.Node) else node.rexpr
@@ -141,7 +141,7 @@ def _compared(node: Node, *, is_negated: bool) -> Iterator[Told]:
     operator = _meaning(node, is_negated=is_negated)
     if len(columns) != 1 or not known or len(known) != len(values) or operator is None:
         return
-    told = Told(columns.pop(), is_wrapped=not isinstance(left, ast.ColumnRef))
+    told = KnownValues(columns.pop(), is_wrapped=not isinstance(left, ast.ColumnRef))
     match operator:
         case "=":
             yield replace(told, values=known)
@@ -197,7 +197,7 @@ def _is_within(value: str, operator: str, bound: str, *, by_number: bool) -> boo
         return False
 
 
-def _conditions(predicate: str) -> Iterator[tuple[str, Held]]:
+def _conditions(predicate: str) -> Iterator[tuple[str, ImpliedValues]]:
     statements = fresh_parse(f"SELECT WHERE {predicate}")
     for node in [] if isinstance(statements, Unparsable) else conjuncts(statements[0].stmt.whereClause):
         if (known := _one(node)) is not None:
@@ -219,25 +219,25 @@ def _text(constant: Node) -> str | None:
     return None
 
 
-def _one(node: Node) -> tuple[str, Held] | None:
+def _one(node: Node) -> tuple[str, ImpliedValues] | None:
     if isinstance(node, ast.NullTest):
         name = _column(node.arg)
         is_null = node.nulltesttype == NullTestType.IS_NULL
-        return None if name is None else (name, Held.NULL if is_null else Held.NOT_NULL)
+        return None if name is None else (name, ImpliedValues.NULL if is_null else ImpliedValues.NOT_NULL)
     if (name := _column(node)) is not None:
-        return name, Held.ONE_VALUE  # a bare boolean
+        return name, ImpliedValues.ONE_VALUE  # a bare boolean
     if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.NOT_EXPR:
         inner = node.args[0]
         name = _column(inner)
         if isinstance(inner, ast.A_Expr):
             is_strict = inner.kind in COMPARING  # of NULL it is not known
             name = _column(inner.lexpr) if is_strict and isinstance(inner.lexpr, ast.Node) else None
-            return None if name is None else (name, Held.NOT_NULL)
-        return None if name is None else (name, Held.ONE_VALUE)
+            return None if name is None else (name, ImpliedValues.NOT_NULL)
+        return None if name is None else (name, ImpliedValues.ONE_VALUE)
     if isinstance(node, ast.A_Expr) and node.kind != Kind.AEXPR_DISTINCT and (name := _column(node.lexpr)) is not None:
         is_equal = node.kind == Kind.AEXPR_OP and node.name[-1].sval == "="
         constant = isinstance(without_casts(node.rexpr), ast.A_Const)
-        return name, Held.ONE_VALUE if is_equal and constant else Held.NOT_NULL
+        return name, ImpliedValues.ONE_VALUE if is_equal and constant else ImpliedValues.NOT_NULL
     return None
 
 

@@ -61,7 +61,7 @@ def literal_type(constant: Node) -> str | None:
     return None
 
 
-def told_texts(sql: str, samples: Sequence[str]) -> list[str]:
+def texts_with_deciding_constants(sql: str, samples: Sequence[str]) -> list[str]:
     """The statement with those constants that decide which index could serve it, as real runs show them: what shapes an
     expression over a column (``properties ->> $1``), where all runs show the same, and patterns (``LIKE $1``), each
     run's own. The text itself where none shows any. No value gets in: an index keeps what it is made of.

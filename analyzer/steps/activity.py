@@ -32,16 +32,16 @@ BESIDE_EVERY_S = 60.0  # slots, prepared transactions and limits change slowly
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class SessionSamples:
     """Samples (the server's clock, sessions), at least one; ``at_s``: ``time.monotonic()`` after the last."""
 
     samples: Sequence[tuple[datetime, Sequence[ActivityRow]]]
     at_s: float
-    beside: "Beside | None" = None
+    beside: "StandingReading | None" = None
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class StandingReading:
     """What stood on the server beside its sessions, up to a minute before; ``at_s``: ``time.monotonic()`` then."""
 
     standing: Standing
@@ -55,17 +55,17 @@ def has_frequent_statements(server: Server) -> bool:
     return any(rate.calls_per_day / 86_400 >= LEAST_CALLS_OF_BURST for rate in recent.values())
 
 
-def look(server: Server, *, closely: bool, before: Beside | None = None) -> Looks:
+def look(server: Server, *, closely: bool, before: StandingReading | None = None) -> SessionSamples:
     """Once, or ten times a second for two seconds. Asks nothing of the store. ``before``: of the look before."""
     with connect_to(server) as conn:
         samples = sample_burst(conn, BURST_S, BURST_HZ) if closely else [sample_once(conn)]
         at_s = time.monotonic()
         if before is not None and at_s - before.at_s < BESIDE_EVERY_S:
-            return Looks(samples, at_s, before)
-        return Looks(samples, at_s, Beside(compared(read_standing(conn), before, at_s), at_s))
+            return SessionSamples(samples, at_s, before)
+        return SessionSamples(samples, at_s, StandingReading(compared(read_standing(conn), before, at_s), at_s))
 
 
-def compared(standing: Standing, before: Beside | None, now_s: float) -> Standing:
+def compared(standing: Standing, before: StandingReading | None, now_s: float) -> Standing:
     """With what two readings tell: since when archiving fails, and that a standby has not replayed what it had."""
     limits, archiver = standing.limits, standing.archiver
     if before is None:
@@ -81,7 +81,7 @@ def compared(standing: Standing, before: Beside | None, now_s: float) -> Standin
     return replace(standing, limits=limits, archiver=archiver)
 
 
-def keep(server: Server, looks: Looks) -> str:
+def keep(server: Server, looks: SessionSamples) -> str:
     seen_at = clock.store_now() - timedelta(seconds=time.monotonic() - looks.at_s)
     ahead = looks.samples[-1][0] - seen_at
     activity.keep_activity(server, looks.samples, ahead)

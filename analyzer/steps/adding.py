@@ -114,7 +114,7 @@ def join(server: Server, identity: ServerIdentity) -> Joined:
         return Joined(server, f"{name} is a database of {server.name}, whose settings leave it out ({pattern}).")
     if not look_into(server, identity.database_oid, identity.database):
         return Joined(server, f"{name} is looked into already, as a database of {server.name}.")
-    schedule.hasten(server, "schema", now=timezone.now())
+    schedule.make_due_now(server, "schema", now=timezone.now())
     since = "from now on" if server.is_active else "once that server, which is paused, is watched again"
     return Joined(
         server,

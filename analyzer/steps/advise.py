@@ -16,12 +16,12 @@ from django.conf import settings
 from django.db.models import F
 
 from analyzer.advice.advise import advise
-from analyzer.advice.as_read import as_read
-from analyzer.advice.dearest import dearest
+from analyzer.advice.costliest_statements import dearest
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import Refused
 from analyzer.advice.queries import chosen_values
+from analyzer.advice.resolved_workload import as_read
 from analyzer.advice.rules.suggest import WorkloadStatement, suggest_indexes
 from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_json, curve_as_json

@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from analyzer.advice.as_read import as_read
+from analyzer.advice.resolved_workload import as_read
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.behaviour.workload import ObservedWorkload
 from analyzer.checks import Context, Outcome, Rules, impact, note, run_checks, vacuum_holder
@@ -37,14 +37,14 @@ from analyzer.store.databases import inspected_databases
 from analyzer.store.gains import MAY_BE_NEEDED, measure_gone
 from analyzer.store.key_checks import key_check_times
 from analyzer.store.needless_indexes import plans_without, replica_scans
-from analyzer.store.news import keep_news
+from analyzer.store.new_statements import keep_news
 from analyzer.store.series.overheads import StatementOverhead, overheads
 from analyzer.store.series.totals import StatementRate, rates, rates_by_database, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
 from analyzer.store.set_columns import recorded_columns_set
-from analyzer.store.unseen import LookedAt, still_seen_from
+from analyzer.store.statements_not_run import ChecksOfServer, still_seen_from
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _check_database(
     ]
     if facts is not None:
         if follow_indexes(database, facts, now, faults):
-            schedule.hasten(server, "advise", now=now)  # the rest of the advice may change with it
+            schedule.make_due_now(server, "advise", now=now)  # the rest of the advice may change with it
         _suggest(server, database, daily, facts)
     return outcomes
 
@@ -177,7 +177,7 @@ def check_plans(
     outcome.findings = _worst_of_each(outcome.findings)
     # of one that did not run what is left out as too rare is not gone
     ran = {r.statement.fingerprint for r in records if r.statement_id in daily}
-    looked_at = LookedAt(ran, seen_from, rules.off)
+    looked_at = ChecksOfServer(ran, seen_from, rules.off)
     findings.keep_outcome(server, database, outcome, Plan, now, looked_at)
     return outcome
 
@@ -265,7 +265,9 @@ def check_statements(
             watched_s=rate.watched_s,
         )
         outcome.add(run_checks(about, context, rules=rules, stop_on=STOP_ON))
-    findings.keep_outcome(server, database, outcome, StatementFacts, now, LookedAt(fingerprints, seen_from, rules.off))
+    findings.keep_outcome(
+        server, database, outcome, StatementFacts, now, ChecksOfServer(fingerprints, seen_from, rules.off)
+    )
     return outcome
 
 

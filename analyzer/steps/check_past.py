@@ -10,7 +10,7 @@ from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings
 from analyzer.store.series.past import pasts
 from analyzer.store.series.totals import StatementRate
-from analyzer.store.unseen import LookedAt
+from analyzer.store.statements_not_run import ChecksOfServer
 
 LOOKED_AT = 300  # judgement: what costs less than so many others is nobody's worry
 
@@ -33,5 +33,7 @@ def check_pasts(
     for past in pasts(database, dict(statements.values_list("pk", "fingerprint")), now):
         fingerprints.add(past.fingerprint)
         outcome.add(run_checks(past, rules=rules, stop_on=STOP_ON))
-    findings.keep_outcome(server, database, outcome, StatementPast, now, LookedAt(fingerprints, seen_from, rules.off))
+    findings.keep_outcome(
+        server, database, outcome, StatementPast, now, ChecksOfServer(fingerprints, seen_from, rules.off)
+    )
     return outcome

@@ -10,7 +10,7 @@ from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.moved import standing_of
+from analyzer.schema.figures_changed import standing_of
 from analyzer.statements.inner_query import planned_query
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import schemas

@@ -8,7 +8,7 @@ from dataclasses import replace
 from django.utils import timezone
 
 from analyzer.logs.read_log import LogReading
-from analyzer.logs.rotation import Position, Stretch, next_stretches
+from analyzer.logs.rotation import FileRange, Position, next_stretches
 from analyzer.logs.totals import LogTotals
 from analyzer.models import LogPosition, Server
 from analyzer.monitored.connection import MonitoredConnection
@@ -49,7 +49,7 @@ def read_log(server: Server) -> str:
     return note
 
 
-def _stretches(server: Server, conn: MonitoredConnection, format: str) -> tuple[list[Stretch], str]:
+def _stretches(server: Server, conn: MonitoredConnection, format: str) -> tuple[list[FileRange], str]:
     """What there is to read, some bytes at most, and a note where something is not."""
     path = server_log.current_file(conn, format) or ""
     name = path.rpartition("/")[2]
@@ -59,7 +59,7 @@ def _stretches(server: Server, conn: MonitoredConnection, format: str) -> tuple[
         return [], "The server names no file of its log."
     known = LogPosition.objects.filter(server=server).first()
     if known is None:
-        return [Stretch(path, current.size_bytes, current.size_bytes)], ""
+        return [FileRange(path, current.size_bytes, current.size_bytes)], ""
     read_s_ago = (timezone.now() - known.read_at).total_seconds()
     position = Position(known.file.rpartition("/")[2], known.offset_bytes, read_s_ago)
     stretches, note = next_stretches(
@@ -69,7 +69,7 @@ def _stretches(server: Server, conn: MonitoredConnection, format: str) -> tuple[
     return [replace(stretch, file=f"{folder}{stretch.file}") for stretch in stretches], note
 
 
-def _read(conn: MonitoredConnection, access: LogAccess, stretch: Stretch, totals: LogTotals) -> tuple[str, int]:
+def _read(conn: MonitoredConnection, access: LogAccess, stretch: FileRange, totals: LogTotals) -> tuple[str, int]:
     """Adds to ``totals``; the file, and up to where its entries were whole."""
     reading = LogReading(access.line_prefix, access.format, totals)
     for chunk in server_log.chunks(conn, stretch.file, stretch.start, stretch.end):

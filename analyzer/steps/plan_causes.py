@@ -9,9 +9,9 @@ from typing import Any
 
 from django.conf import settings
 
-from analyzer.advice.as_read import as_read
 from analyzer.advice.planner import Query, Refused
 from analyzer.advice.queries import chosen_values
+from analyzer.advice.resolved_workload import as_read
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.behaviour.past import ShapeChange, shape_changes, utc_words
 from analyzer.behaviour.plan_cause import (

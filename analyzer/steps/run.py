@@ -95,7 +95,7 @@ def run_step(server: Server, step: str, function: Callable[[Server], str | None]
             }
             if status.failing_since is not None and step == "snapshot":
                 # Somebody mended it, or the server came back: what the preflight says may have changed with it.
-                schedule.hasten(server, "schema", now=timezone.now())
+                schedule.make_due_now(server, "schema", now=timezone.now())
         StepStatus.objects.filter(pk=status.pk).update(**outcome)
 
 
@@ -265,5 +265,5 @@ def advise_on_indexes(server: Server) -> str:
     find_causes(server, database, facts, now)
     if len(waiting) > 1:
         share_s = schedule.interval_s(server, "advise") / len(waiting)
-        schedule.bring_forward(server, "advise", now=now, apart_s=share_s)
+        schedule.run_soon(server, "advise", now=now, apart_s=share_s)
     return note

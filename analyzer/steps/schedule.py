@@ -65,12 +65,12 @@ def claim_due_steps(now: datetime, steps: Collection[str] = STEPS) -> list[DueSt
     return due
 
 
-def hasten(server: Server, *steps: str, now: datetime) -> None:
+def make_due_now(server: Server, *steps: str, now: datetime) -> None:
     """Make steps due at once, without losing their rhythm."""
     StepStatus.objects.filter(server=server, step__in=steps).update(due_at=now)
 
 
-def bring_forward(server: Server, step: str, *, now: datetime, apart_s: float) -> None:
+def run_soon(server: Server, step: str, *, now: datetime, apart_s: float) -> None:
     """Let a step run soon: ``apart_s`` after its last start, and never for more than a small share of the time."""
     status = StepStatus.objects.filter(server=server, step=step).first()
     if status is None:

@@ -73,7 +73,7 @@ def _read_others(
     due = databases.least_recently_read(server, now - interval)
     for done, database in enumerate(due):
         if time.monotonic() > until:
-            schedule.bring_forward(server, "schema", now=now, apart_s=MOST_OTHERS_S)
+            schedule.run_soon(server, "schema", now=now, apart_s=MOST_OTHERS_S)
             return [f"{len(due) - done} more databases are read next time"]
         try:
             with connect_to(server, database) as conn:

@@ -50,7 +50,7 @@ class SessionWatch:
         self._begun_s: dict[int, float] = {}  # by server that is being looked at
         self._said_stuck: set[int] = set()
         self._closely: dict[int, tuple[float, bool]] = {}  # when that was decided
-        self._beside: dict[int, watching.Beside | None] = {}  # of the last look
+        self._beside: dict[int, watching.StandingReading | None] = {}  # of the last look
         self._waiting_rows = 0
         self._late: deque[float] = deque(maxlen=1000)  # when a look was left out
         self._counts = threading.Lock()
@@ -94,13 +94,13 @@ class SessionWatch:
 
     def _visit(self, server: Server, closely: bool) -> None:
         begun = time.monotonic()
-        result: watching.Looks | Exception
+        result: watching.SessionSamples | Exception
         try:
             result = watching.look(server, closely=closely, before=self._beside.get(server.pk))
             self._beside[server.pk] = result.beside
         except Exception as error:
             result = error
-        rows = sum(len(rows) for _, rows in result.samples) if isinstance(result, watching.Looks) else 0
+        rows = sum(len(rows) for _, rows in result.samples) if isinstance(result, watching.SessionSamples) else 0
         with self._counts:
             self._waiting_rows += rows
         self._keepers.submit(self._keep, server, result, time.monotonic() - begun, rows, is_over=True)
@@ -108,7 +108,7 @@ class SessionWatch:
     def _keep(
         self,
         server: Server,
-        result: watching.Looks | Exception,
+        result: watching.SessionSamples | Exception,
         took_s: float,
         rows: int = 0,
         *,

@@ -46,7 +46,7 @@ def name_few(server: Server, conn: MonitoredConnection, keys: Sequence[Key]) -> 
         except MonitoredServerError as error:
             logger.warning("texts of server %s: %s", server.slug, error)
     if left:
-        schedule.hasten(server, STEP, now=timezone.now())
+        schedule.make_due_now(server, STEP, now=timezone.now())
     return note
 
 
@@ -67,7 +67,7 @@ def read_texts(server: Server) -> str:
             progress = f"{texts.READING} ({entries - waiting:,} of {entries:,})"
             StepStatus.objects.filter(server=server, step=STEP).update(note=progress)
             if time.monotonic() > until:
-                schedule.hasten(server, STEP, now=timezone.now())
+                schedule.make_due_now(server, STEP, now=timezone.now())
                 return progress
     return note
 
@@ -114,4 +114,4 @@ def _keep(server: Server, texts_read: list[StatementText]) -> None:
     now = timezone.now()
     texts.keep_texts(server, texts_read, now=now)
     if any(schemas.tables_not_read(database, now) for database in inspected_databases(server)):
-        schedule.bring_forward(server, "schema", now=now, apart_s=SCHEMA_APART_S)
+        schedule.run_soon(server, "schema", now=now, apart_s=SCHEMA_APART_S)

@@ -64,7 +64,7 @@ def newest_cluster(server: Server) -> ClusterFacts | None:
     return replace(facts, earlier=_decoded(a_day)) if a_day is not None else facts
 
 
-def thin_out(now: datetime, keep: timedelta) -> None:
+def keep_one_per_day(now: datetime, keep: timedelta) -> None:
     """Of older days the last reading stays; what is older than ``keep`` goes."""
     ServerReading.objects.filter(taken_at__lt=now - keep).delete()
     old = ServerReading.objects.filter(taken_at__lt=now - HOURLY_FOR).order_by("server_id", "taken_at")

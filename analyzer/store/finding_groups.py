@@ -36,7 +36,9 @@ def members_of(record: FindingRecord, finding: Finding, unjudged: Collection[str
     return sorted({*finding.members, *kept})
 
 
-def told_by(records: QuerySet[FindingRecord], found: Mapping[str, Finding], kept: Sequence[FindingRecord]) -> set[str]:
+def covered_by_groups(
+    records: QuerySet[FindingRecord], found: Mapping[str, Finding], kept: Sequence[FindingRecord]
+) -> set[str]:
     """Keys of what was found of one thing that a group tells, which is ``kept`` open; not of what is open by itself."""
     tells = {(group.code, member): group.severity for group in kept for member in group.members}
     told = {key for key, f in found.items() if f.severity <= tells.get((f.code, f.thing), 0)}
@@ -45,7 +47,7 @@ def told_by(records: QuerySet[FindingRecord], found: Mapping[str, Finding], kept
     return told.difference(records.filter(key__in=told, closed_at__isnull=True).values_list("key", flat=True))
 
 
-def elders(records: QuerySet[FindingRecord], opening: Mapping[str, Finding]) -> dict[str, list[FindingRecord]]:
+def predecessors(records: QuerySet[FindingRecord], opening: Mapping[str, Finding]) -> dict[str, list[FindingRecord]]:
     """By the key of a finding that opens what is open of the same things under other keys. One query."""
     if not opening:
         return {}
@@ -65,7 +67,7 @@ def elders(records: QuerySet[FindingRecord], opening: Mapping[str, Finding]) -> 
     return found
 
 
-def go_on(record: FindingRecord, finding: Finding, older: Sequence[FindingRecord]) -> None:
+def continue_from(record: FindingRecord, finding: Finding, older: Sequence[FindingRecord]) -> None:
     """The record, which opens, takes over from these: muted where all of them are. Not saved here."""
     record.first_seen = min(record.first_seen, *(r.first_seen for r in older))
     record.assigned_to = record.assigned_to or next((r.assigned_to for r in older if r.assigned_to), "")

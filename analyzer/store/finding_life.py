@@ -12,7 +12,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.models import CheckRule, FindingEvent, FindingRecord, ServerEvent, SuggestionRecord
 from analyzer.store.events import changes_since
 from analyzer.store.gains import GOES_ON, NOT_SEEN, SWITCHED_OFF
-from analyzer.store.unseen import GONE_AFTER
+from analyzer.store.statements_not_run import GONE_AFTER
 from analyzer.words.durations import rate_words, says_of_a_day
 
 What = FindingEvent.What

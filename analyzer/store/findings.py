@@ -15,7 +15,7 @@ from analyzer.store import finding_life as life
 from analyzer.store.finding_keys import by_key
 from analyzer.store.locks import FINDINGS, wait_for
 from analyzer.store.rewrite_costs import with_costs
-from analyzer.store.unseen import LookedAt
+from analyzer.store.statements_not_run import ChecksOfServer
 
 NOTHING: Mapping[str, Collection[str]] = {}
 # the others may be long and seldom change
@@ -30,7 +30,7 @@ def keep_findings(
     scope: Statement | Iterable[str] | None = None,
     *,
     unjudged: Mapping[str, Collection[str]] = NOTHING,
-    looked_at: LookedAt | None = None,
+    looked_at: ChecksOfServer | None = None,
     now: datetime | None = None,
 ) -> list[FindingRecord]:
     """Keep what a run of checks found; the records of it, in the order given.
@@ -47,7 +47,7 @@ def keep_findings(
     all_of = FindingRecord.objects.filter(server=server, database=database)
     unique = by_key(findings, all_of)
     kept_open = groups.unjudged_groups(all_of, unique, unjudged)
-    for key in groups.told_by(all_of, unique, kept_open):
+    for key in groups.covered_by_groups(all_of, unique, kept_open):
         del unique[key]
     judged = {code for code in codes_run if "" not in unjudged.get(code, ())}
     gone = all_of.filter(code__in=judged, closed_at__isnull=True).exclude(key__in=list(unique))
@@ -70,7 +70,7 @@ def keep_findings(
             )
         )
         opening = {key: f for key, f in unique.items() if key not in known or known[key].closed_at is not None}
-        elders = groups.elders(all_of, opening)
+        elders = groups.predecessors(all_of, opening)
         kept, events = [], []
         for key, finding in unique.items():
             record = known.get(key)
@@ -87,7 +87,7 @@ def keep_findings(
             if what is not None:
                 life.opened(record)
                 if key in elders:
-                    groups.go_on(record, finding, elders[key])
+                    groups.continue_from(record, finding, elders[key])
                 elif what == FindingEvent.What.REOPENED:
                     record.times_reopened += 1
                     record.reopened_at = now
@@ -107,7 +107,7 @@ def keep_outcome(
     outcome: Outcome,
     container: type,
     now: datetime,
-    looked_at: LookedAt | None = None,
+    looked_at: ChecksOfServer | None = None,
 ) -> list[FindingRecord]:
     """What all checks of such containers said; one that is switched off has run in so far as its findings go."""
     codes = {check.code for check in checks_of(container)}

@@ -27,7 +27,7 @@ from analyzer.models import Database, FindingEvent, FindingRecord, Server, State
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.past import HOUR_S, figures_of
 from analyzer.store.series.rollups import rolled_up_to
-from analyzer.store.unseen import GONE_AFTER
+from analyzer.store.statements_not_run import GONE_AFTER
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
@@ -48,7 +48,7 @@ NOT_MENDED = (SWITCHED_OFF, NOT_SEEN, GOES_ON, MAY_BE_NEEDED)
 
 
 @dataclass(frozen=True, slots=True)
-class Gained:
+class MeasuredSavings:
     """What findings that are gone save; of each statement once. ``findings`` whose statements take less since."""
 
     s_per_day: float
@@ -108,7 +108,7 @@ def measure_gone(server: Server, now: datetime) -> int:
     return sum("since_s_per_day" in closing.gain for closing in written)
 
 
-def gained(servers: Iterable[Server] | None, now: datetime) -> Gained:
+def gained(servers: Iterable[Server] | None, now: datetime) -> MeasuredSavings:
     """Of findings that went within 30 days and did not come back: by the last that went of each statement, where that
     takes less since. One query.
     """
@@ -125,7 +125,9 @@ def gained(servers: Iterable[Server] | None, now: datetime) -> Gained:
         saved |= by_statement
         of_findings.append({key for key, less in by_statement.items() if less > 0})
     gaining = {key for key, less in saved.items() if less > 0}
-    return Gained(sum(saved[key] for key in gaining), sum(not keys.isdisjoint(gaining) for keys in of_findings))
+    return MeasuredSavings(
+        sum(saved[key] for key in gaining), sum(not keys.isdisjoint(gaining) for keys in of_findings)
+    )
 
 
 def is_gain(gain: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ ROLL_UP_EVERY = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class TidyResult:
     """What one run did. ``is_busy``: another run was at it, so this one did nothing."""
 
     rolled_up_rows: int = 0
@@ -28,12 +28,12 @@ class Kept:
     is_busy: bool = False
 
 
-def tidy_store(now: datetime | None = None) -> Kept:
+def tidy_store(now: datetime | None = None) -> TidyResult:
     """Safe to run twice, at once, and to kill at any moment: each step is a transaction that leaves nothing half."""
     now = now or timezone.now()
     with locks.tried(locks.STORE, locks.TIDYING) as is_ours:
         if not is_ours:
-            return Kept(is_busy=True)
+            return TidyResult(is_busy=True)
         ensure_partitions(now)
         rolled = 0
         for server in Server.objects.all():
@@ -48,8 +48,8 @@ def tidy_store(now: datetime | None = None) -> Kept:
         finding_life.drop_surplus()
         Snapshot.objects.filter(taken_at__lt=now - timedelta(days=settings.ANALYZER_KEEP_HOURS_DAYS)).delete()
         ExplainAudit.objects.filter(at__lt=now - timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS)).delete()
-        clusters.thin_out(now, timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS))
-    return Kept(rolled, packed, len(dropped))
+        clusters.keep_one_per_day(now, timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS))
+    return TidyResult(rolled, packed, len(dropped))
 
 
 def _is_due(server: Server, now: datetime) -> bool:

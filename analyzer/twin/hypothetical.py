@@ -51,7 +51,7 @@ class IndexPart:
 
 
 @dataclass(slots=True)
-class Made:
+class HypotheticalTables:
     """``tables``: oids on the twin of the definition's table and all below it."""
 
     index: HypotheticalIndex
@@ -86,7 +86,7 @@ class Hypotheticals:
     ) -> None:
         self.superuser, self.role, self.files = superuser, role, files
         self.catalog, self.statistics, self.planning, self.estimator = catalog, statistics, planning, estimator
-        self.made: dict[int, Made] = {}
+        self.made: dict[int, HypotheticalTables] = {}
         self.by_name: dict[str, int] = {}
         self._answers: dict[Key, HypotheticalIndex | Refused] = {}
         self._ids: dict[Key, int] = {}
@@ -295,7 +295,7 @@ class Hypotheticals:
         size_bytes = sum(part.size.blocks for part in parts if part.size) * PAGE_BYTES
         id = self._ids.get(_key(definition), FIRST_ID + len(self.made))
         index = HypotheticalIndex(id, definition, size_bytes)
-        self.made[index.id] = Made(
+        self.made[index.id] = HypotheticalTables(
             index,
             parts,
             frozenset(relation.oid for part in parts for relation in self.catalog.below(part.table.oid)),

@@ -13,7 +13,7 @@ KEPT_COMMANDS = frozenset({
 })  # fmt: skip
 
 
-def plainer(statement: Node) -> Node | None:
+def without_storage(statement: Node) -> Node | None:
     """The statement with what makes a table or index, and nothing of how it is kept; None for others."""
     if isinstance(statement, ast.CreateForeignTableStmt):
         statement = statement.base
@@ -40,7 +40,7 @@ def plainer(statement: Node) -> Node | None:
     return None
 
 
-def barer(statements: Sequence[Node]) -> list[Node]:
+def without_checks_and_defaults(statements: Sequence[Node]) -> list[Node]:
     """CREATE TABLE without checks, defaults and ways to generate a column: no plan is other for want of them, but one
     of tables that inherit, whose checks may exclude them."""
     unneeded = (

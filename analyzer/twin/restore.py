@@ -27,7 +27,7 @@ from analyzer.statements.tree import Node, Unparsable, fresh_parse
 from analyzer.twin.cluster import DATABASE, ROLE, connect_role, superuser
 from analyzer.twin.extensions import NOT_HERE
 from analyzer.twin.partition_keys import Parent, attach_by_hash, by_hash, parent_of
-from analyzer.twin.plainer import barer, plainer
+from analyzer.twin.plainer import without_checks_and_defaults, without_storage
 from analyzer.twin.stand_ins import StandInCollation, StandInType, create_collation
 
 # entries of the archive's table of contents that a plan may depend on; everything else stays out
@@ -257,14 +257,22 @@ class Restorer:
         statements = self._statements(entry)
         if isinstance(statements, str):
             return statements
-        plain = [plainer_statement for statement in statements if (plainer_statement := plainer(statement)) is not None]
+        plain = [
+            plainer_statement
+            for statement in statements
+            if (plainer_statement := without_storage(statement)) is not None
+        ]
         if not plain:
             return "it is defined in a way the twin cannot read"
         reason = self._execute(plain)
         if reason is not None and _NO_OPCLASS.search(reason) and (parent := by_hash(plain)) is not None:
             reason = self._execute(plain)
             self.by_hash |= {parent} if reason is None else set()
-        if reason is not None and entry.kind in ("TABLE", "FOREIGN TABLE") and self._execute(barer(plain)) is None:
+        if (
+            reason is not None
+            and entry.kind in ("TABLE", "FOREIGN TABLE")
+            and self._execute(without_checks_and_defaults(plain)) is None
+        ):
             name = _name(entry)
             self.without_checks.append(Missing(CHECKS, name, reason, entry.oid))
             return None

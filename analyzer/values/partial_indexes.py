@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.blocks import ParameterUse
-from analyzer.statements.index_predicates import Told, values_told
+from analyzer.statements.index_predicates import KnownValues, value_conditions
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse, parse
 
 ENDS = {"gt": (">", ">="), "lt": ("<", "<=")}
@@ -34,7 +34,7 @@ class HeldValue:
     """``told`` from the indexes' own definitions; ``assumption`` says so in words. ``place``: which of several values
     of a list it stands for; ``end``: where a range begins (gt) or ends (lt) with it."""
 
-    told: tuple[Told, ...]
+    told: tuple[KnownValues, ...]
     assumption: str
     place: int = 0
     end: str = ""
@@ -76,17 +76,17 @@ def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFact
     return values
 
 
-def _held(table: TableFacts, use: ParameterUse, named: set[str]) -> list[tuple[IndexFacts, Told]]:
+def _held(table: TableFacts, use: ParameterUse, named: set[str]) -> list[tuple[IndexFacts, KnownValues]]:
     return [
         (index, told)
         for index in table.indexes
         if index.predicate and index.is_usable and index.scans and _first_key(index) & named
-        for told in values_told(index.predicate)
+        for told in value_conditions(index.predicate)
         if told.column == use.column and told.is_wrapped == use.is_wrapped
     ]
 
 
-def _ends(table: TableFacts, use: ParameterUse, named: set[str]) -> Iterator[tuple[IndexFacts, Told]]:
+def _ends(table: TableFacts, use: ParameterUse, named: set[str]) -> Iterator[tuple[IndexFacts, KnownValues]]:
     """Of ``priority >= $1`` those that hold the rows from some priority on; of moments the newest are asked for."""
     for index, told in _held(table, use, named):
         bound = told.bound(ENDS[use.operator])
@@ -102,5 +102,5 @@ def _first_key(index: IndexFacts) -> set[str]:
     return set() if statements is None or isinstance(statements, Unparsable) else set(column_names(statements))
 
 
-def _is_several(held: list[tuple[IndexFacts, Told]]) -> bool:
+def _is_several(held: list[tuple[IndexFacts, KnownValues]]) -> bool:
     return any(len(told.values) != 1 for _, told in held)

@@ -21,7 +21,7 @@ from dashboard.servers.rows import open_findings
 
 
 @dataclass(frozen=True, slots=True)
-class OnServer:
+class CheckOnServer:
     """The check on one server; in the form what was typed where that was refused."""
 
     server: Server
@@ -106,16 +106,18 @@ def _page(
 ) -> HttpResponse:
     rules = {rule.server_id: rule for rule in CheckRule.objects.filter(code=of_check.code)}
 
-    def on(server: Server) -> OnServer:
+    def on(server: Server) -> CheckOnServer:
         rule, thresholds = rules.get(server.pk), of_check.thresholds
         kept = rule.thresholds if rule else {}
         changed = [(n, v, thresholds[n].unit if n in thresholds else "") for n, v in kept.items()]
         if wrong is None or server.pk != wrong.pk:
             fields = [(n, t, kept.get(n, "")) for n, t in thresholds.items()]
-            return OnServer(server, rule, changed, fields, bool(rule and rule.is_off), rule.reason if rule else "", "")
+            return CheckOnServer(
+                server, rule, changed, fields, bool(rule and rule.is_off), rule.reason if rule else "", ""
+            )
         typed = request.POST
         fields = [(n, t, typed.get(f"threshold-{n}", "")) for n, t in thresholds.items()]
-        return OnServer(server, rule, changed, fields, typed.get("is_off") == "on", typed.get("reason", ""), error)
+        return CheckOnServer(server, rule, changed, fields, typed.get("is_off") == "on", typed.get("reason", ""), error)
 
     context = {
         "section": "findings",

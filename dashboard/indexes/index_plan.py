@@ -81,7 +81,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class StatementSaid:
+class StatementNote:
     """Something about a statement of the workload: why it gets nothing, that it becomes dearer."""
 
     name: NamedStatement
@@ -99,9 +99,9 @@ class IndexPlan:
     ddl: str
     rollout: Rollout | None
     is_whole: bool  # the advice itself, without a budget
-    hurt: tuple[StatementSaid, ...]
-    at_risk: tuple[StatementSaid, ...]
-    why_not: tuple[StatementSaid, ...]
+    hurt: tuple[StatementNote, ...]
+    at_risk: tuple[StatementNote, ...]
+    why_not: tuple[StatementNote, ...]
     more_why_not: int
     problems: tuple[str, ...]
     unreadable: int  # points that another version kept
@@ -167,12 +167,12 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         ddl=set_as_sql(said.indexes, said.drops, said.hurt, result.get("assumed")),
         rollout=_rollout(said, facts, run, now) if facts else None,
         is_whole=chosen.number == len(points) - 1 and readable(kept[-1:])[1] == 0,
-        hurt=tuple(StatementSaid(names[h.statement], "", h.cost_before, h.cost_after) for h in said.hurt),
-        at_risk=tuple(StatementSaid(names[r.statement], r.reason) for r in said.at_risk),
+        hurt=tuple(StatementNote(names[h.statement], "", h.cost_before, h.cost_after) for h in said.hurt),
+        at_risk=tuple(StatementNote(names[r.statement], r.reason) for r in said.at_risk),
         why_not=tuple(
-            [StatementSaid(names[s["statement"]], s["why_not"], s["cost_before"]) for s in not_helped[:WHY_NOT_SHOWN]]
+            [StatementNote(names[s["statement"]], s["why_not"], s["cost_before"]) for s in not_helped[:WHY_NOT_SHOWN]]
             + [
-                StatementSaid(names[fingerprint], f"Not planned: {reason}")
+                StatementNote(names[fingerprint], f"Not planned: {reason}")
                 for fingerprint, reason in _not_planned(result)
             ]
         ),

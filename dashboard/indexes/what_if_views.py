@@ -15,10 +15,10 @@ from django.views.decorators.http import require_http_methods
 
 from analyzer.advice.candidates.typed import Existing, Typed
 from analyzer.advice.ddl import drop_index
+from analyzer.advice.foreign_keys_left_without_index import unserved_keys
 from analyzer.advice.gain import MeasuredTimes, gain_of, gain_words
 from analyzer.advice.predicted import NotPredicted, Prediction
 from analyzer.advice.show_prediction import read_words
-from analyzer.advice.unserved import unserved_keys
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.models import Database, Server
 from analyzer.plans import redact_plan

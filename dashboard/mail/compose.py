@@ -53,7 +53,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class MailFinding:
     """A finding in the mail with its link and its remedy; ``ddl`` (or code) is "" where there is none to copy."""
 
     finding: ReportedFinding
@@ -70,7 +70,7 @@ class FindingGroup:
 
     kind: str
     title: str
-    rows: tuple[Shown, ...]
+    rows: tuple[MailFinding, ...]
     more: int
 
 
@@ -187,20 +187,20 @@ def _statements(report: Report, most: int) -> list[tuple[StatementChange, str]]:
     ]
 
 
-def _shown(finding: ReportedFinding) -> Shown:
+def _shown(finding: ReportedFinding) -> MailFinding:
     url = settings.PGLOUPE_BASE_URL + reverse("finding", args=[finding.pk])
     impact = impact_words(finding.impact_s_per_day, finding.impact_assumed_s_per_day, finding.watched_s)
     if finding.closed_at is not None:
-        return Shown(finding, url, impact, f"{finding.gone}." if finding.gone else "")
+        return MailFinding(finding, url, impact, f"{finding.gone}." if finding.gone else "")
     if finding.index is not None and finding.is_told:
-        return Shown(finding, url, impact, f"Answered by the index {visible(finding.index.name)}, above.")
+        return MailFinding(finding, url, impact, f"Answered by the index {visible(finding.index.name)}, above.")
     if finding.index is not None:
         gain = finding.index.gain
-        return Shown(finding, url, impact, f"Create this index: {gain}." if gain else "Create this index.",
+        return MailFinding(finding, url, impact, f"Create this index: {gain}." if gain else "Create this index.",
                      *_ddl(finding.index.ddl))  # fmt: skip
     if finding.fix:
-        return Shown(finding, url, impact, f"{finding.fix_title}:", *_ddl(finding.fix))
-    return Shown(finding, url, impact, visible(finding.hint))
+        return MailFinding(finding, url, impact, f"{finding.fix_title}:", *_ddl(finding.fix))
+    return MailFinding(finding, url, impact, visible(finding.hint))
 
 
 def _index(index: IndexToCreate) -> tuple[IndexToCreate, str, bool]:

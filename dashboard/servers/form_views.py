@@ -133,7 +133,7 @@ def _save(request: HttpRequest, form: ServerForm, trial: Trial | None) -> HttpRe
         audit.record(request, "server_added", saved.name, **where)
         messages.success(request, f"{saved.name} is watched from now on; the first sample comes within seconds.")
     else:
-        schedule.hasten(saved, "snapshot", "schema", now=now)
+        schedule.make_due_now(saved, "snapshot", "schema", now=now)
         audit.record(request, "server_changed", saved.name, **where, fields=sorted(form.changed_data))
         messages.success(request, f"{saved.name} is saved.")
     return _go_to(request, saved)

@@ -31,7 +31,7 @@ def merge_server(request: HttpRequest, server: str, other: str) -> HttpResponse:
             came = merge(kept, gone)
         except BadInput:  # somebody else merged or paused one of them meanwhile
             raise Http404 from None
-        schedule.hasten(kept, "snapshot", "schema", now=timezone.now())
+        schedule.make_due_now(kept, "snapshot", "schema", now=timezone.now())
         audit.record(request, "servers_merged", kept.name, removed=gone.name, databases=came)
         looked_into = f"looked into under {kept.name} from now on: {', '.join(map(visible_line, came))}" if came else ""
         said = f"{gone.name} is removed; {looked_into or 'no database came with it'}."

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from analyzer.models import FindingRecord, Server
-from analyzer.store.news import LEARNT_IN, NewStatement, new_statements, news_of
+from analyzer.store.new_statements import LEARNT_IN, NewStatement, new_statements, news_of
 from analyzer.store.series.windows import DEFAULT_SPAN, Window
 from dashboard.servers.rows import COSTLIEST_FIRST, SLOWER, open_findings
 from dashboard.windows import in_address

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Statement
-from analyzer.store.news import first_seen_in
+from analyzer.store.new_statements import first_seen_in
 from analyzer.store.series.timelines import sparklines
 from analyzer.store.series.totals import StatementPage, StatementTotals, statement_times, statement_totals
 from analyzer.store.series.windows import SPANS, Window

@@ -24,7 +24,7 @@ def growth_words(pace: Pace | None) -> str:
     return f"{sign}{size_words(abs(pace.per_day)).replace(' ', THIN)} a day"
 
 
-def growth_said(what: str, pace: Pace, size_bytes: float) -> str:
+def growth_in_words(what: str, pace: Pace, size_bytes: float) -> str:
     """A sentence on how fast it grows and what it comes to; how many days are missing, where that is not known yet."""
     if pace.per_day is None:
         return f"A pace needs {LEAST_DAYS} days of sizes; {days_words(pace.days_missing)} more to go."
@@ -35,12 +35,12 @@ def growth_said(what: str, pace: Pace, size_bytes: float) -> str:
     return f"At {growth_words(pace)} ({seen}) {what} takes {comes_to} in {AHEAD_DAYS} days."
 
 
-def databases_said(server: Server, database: Database, now: datetime) -> list[str]:
+def databases_in_words(server: Server, database: Database, now: datetime) -> list[str]:
     """Of the database, and of all of the server's on the disk that an operator entered. One query."""
     points = database_points(server, now)
     said = []
     if own := points.get(database.pk):
-        said.append(growth_said("the database", pace_of(own), own[-1][1]))
+        said.append(growth_in_words("the database", pace_of(own), own[-1][1]))
     totals = total_points(points)
     if server.disk_bytes and totals:
         size, pace = totals[-1][1], pace_of(totals)

@@ -20,7 +20,7 @@ from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import open_findings
 from dashboard.servers.state import server_state
 from dashboard.tables.address import url_of_table
-from dashboard.tables.growth import databases_said
+from dashboard.tables.growth import databases_in_words
 from dashboard.tables.rows import TableRow, size_of_all, table_rows
 
 PER_PAGE = 50
@@ -95,7 +95,7 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
         "listed": _listed(found, chosen.database, list(page.object_list)),
         "total_bytes": total_bytes,
         "is_at_least": total_bytes is not None and not is_whole,
-        "growth": databases_said(found, chosen.database, timezone.now()) if chosen.database else [],
+        "growth": databases_in_words(found, chosen.database, timezone.now()) if chosen.database else [],
         "is_size_missing": bool(facts and "schema_storage" in facts.parts_not_read),
     }
     return render(request, "dashboard/tables.html", context)

@@ -31,7 +31,7 @@ from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import COSTLIEST_FIRST
 from dashboard.servers.state import server_state
 from dashboard.tables.address import url_of_table
-from dashboard.tables.growth import days_words, growth_said
+from dashboard.tables.growth import days_words, growth_in_words
 from dashboard.tables.rows import TableRow, table_rows
 
 A_DAY = timedelta(hours=24)
@@ -138,7 +138,7 @@ def _growth(row: TableRow) -> str:
         return "Its partitions grow each at their own pace; their pages tell."
     if row.pace is None:
         return "Growth is measured of the 200 largest tables of a database, once a day."
-    return growth_said("it", row.pace, row.total_bytes or 0)
+    return growth_in_words("it", row.pace, row.total_bytes or 0)
 
 
 def bloat_said(facts: SchemaFacts, row: TableRow) -> list[str]:

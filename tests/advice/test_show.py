@@ -10,7 +10,7 @@ from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import HypotheticalIndex
 from analyzer.advice.proved import CurvePoint, ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.rules.suggest import Advice, WorkloadStatement, suggest_indexes
-from analyzer.advice.selection.result import AtRisk, ChosenIndex, Hurt, Selection
+from analyzer.advice.selection.result import AtRisk, ChosenIndex, Selection, SlowerQuery
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text, curve_as_json
 from tests.advice.builders import facts, table
 from tests.advice.table_planner import TablePlanner
@@ -27,10 +27,10 @@ def selection(**more):
 
 def test_who_loses_by_hypopgs_advice_is_said_as_by_the_twins():
     second = ProvedAdvice(
-        selection(hurt=(Hurt("s", "s", 10.0, 20.0),), at_risk=(AtRisk("r", "r", (1,), "It guesses."),)), (), (),
+        selection(hurt=(SlowerQuery("s", "s", 10.0, 20.0),), at_risk=(AtRisk("r", "r", (1,), "It guesses."),)), (), (),
         planner="HypoPG",
     )  # fmt: skip
-    both = ProvedAdvice(selection(hurt=(Hurt("t", "t", 1.0, 2.0),)), (), (), second=second)
+    both = ProvedAdvice(selection(hurt=(SlowerQuery("t", "t", 1.0, 2.0),)), (), (), second=second)
     text = advice_as_text(both)
     assert "Dearer than before:\n   t: cost 1" in text
     assert "\n   s: cost 10" in text
@@ -80,7 +80,7 @@ def test_the_sql_says_what_the_text_does_and_no_name_ends_a_comment():
     risky = replace(
         risky, ddl=replace(risky.ddl, notes=("Of every index.", "Of this one."), cautions=("Be\rcareful.",))
     )
-    hurt = (Hurt("x\ny", "x\ny", 10.0, 20.0),)
+    hurt = (SlowerQuery("x\ny", "x\ny", 10.0, 20.0),)
     advice = ProvedAdvice(
         selection(hurt=hurt), (risky,), risky.effects, assumed={"t\nu": "$1 is of type\nint"}
     )  # fmt: skip

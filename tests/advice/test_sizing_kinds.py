@@ -8,7 +8,7 @@ from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.sizing.keys import _interval_widths, skewed_values
 from analyzer.advice.sizing.size import btree_height, btree_index_size, index_size_bytes
 from analyzer.schema.facts import ColumnFacts, TableFacts
-from analyzer.statements.index_predicates import Held, held_by
+from analyzer.statements.index_predicates import ImpliedValues, held_by
 from analyzer.values.expression_statistics import (
     Evaluated,
     evaluation_sql,
@@ -123,14 +123,14 @@ def test_an_expression_gets_the_statistics_that_analyze_would_take(things, expre
 
 def test_what_a_predicate_holds():
     assert held_by("deleted_at is null and (kind = 3) and active and not closed and price > 2 and a + 1 = 2") == {
-        "deleted_at": Held.NULL,
-        "kind": Held.ONE_VALUE,
-        "active": Held.ONE_VALUE,
-        "closed": Held.ONE_VALUE,
-        "price": Held.NOT_NULL,
+        "deleted_at": ImpliedValues.NULL,
+        "kind": ImpliedValues.ONE_VALUE,
+        "active": ImpliedValues.ONE_VALUE,
+        "closed": ImpliedValues.ONE_VALUE,
+        "price": ImpliedValues.NOT_NULL,
     }
     assert held_by("kind = 3 or kind is null") == {}
-    assert held_by("not (status = 'done') and kind is distinct from 3") == {"status": Held.NOT_NULL}
+    assert held_by("not (status = 'done') and kind is distinct from 3") == {"status": ImpliedValues.NOT_NULL}
     assert held_by("this is no sql") == {}
 
 

@@ -9,7 +9,7 @@ import pytest
 from analyzer.checks import Check, Context, all_checks, run_checks
 from analyzer.plans import Plan
 from analyzer.schema.facts import SchemaFacts, TableActivity, TableFacts
-from analyzer.schema.moved import standing_of
+from analyzer.schema.figures_changed import standing_of
 from analyzer.schema.storage import StorageFacts
 from tests.checks.builders import build, context, facts
 from tests.checks.test_cases import each_case

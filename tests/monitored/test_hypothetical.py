@@ -14,7 +14,7 @@ from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
-from analyzer.advice.show_prediction import InFile, predictions_as_text
+from analyzer.advice.show_prediction import PredictionInFile, predictions_as_text
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.explain.hypopg import FIRST_ID, hypothetical_planner
@@ -137,7 +137,7 @@ def test_a_prediction_that_the_twin_cannot_make_is_hypopgs(shop, facts, own_dir)
     assert [liked.definition for liked in found.likes] == ["(token)"]
     assert found.cost_with < found.cost_without / 20
     assert found.plan_with_json["Plan"]["Index Name"].startswith("ix_orders_token")
-    assert "by HypoPG on the server, since the twin cannot plan it" in predictions_as_text([InFile(1, found)])
+    assert "by HypoPG on the server, since the twin cannot plan it" in predictions_as_text([PredictionInFile(1, found)])
     assert still.reason.startswith('Column "no" does not exist. Nor did HypoPG on the server: ')
     assert with_second_prediction(refused, server, replace(facts, extensions=())) == refused
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
-from analyzer.statements.index_predicates import Told, values_told
+from analyzer.statements.index_predicates import KnownValues, value_conditions
 from analyzer.statements.predicates import parameter_columns
 from analyzer.values.choose import (
     ColumnValues,
@@ -271,31 +271,31 @@ def test_a_partial_index_in_use_tells_its_value(
 def test_what_a_predicate_tells_of_a_column(
     predicate: str, values: tuple[str, ...] | None, excluded: tuple[str, ...], bounds: tuple[tuple[str, str], ...]
 ) -> None:
-    wanted = () if values is None else (Told("status", False, values, excluded, bounds),)
-    assert values_told(predicate) == wanted
+    wanted = () if values is None else (KnownValues("status", False, values, excluded, bounds),)
+    assert value_conditions(predicate) == wanted
 
 
 def test_of_what_a_partial_index_leaves_out_the_most_frequent_value_is_taken() -> None:
-    [told] = values_told("(status <> ALL (ARRAY['done'::text, 'gone'::text]))")
+    [told] = value_conditions("(status <> ALL (ARRAY['done'::text, 'gone'::text]))")
     held = HeldValue((told,), "")
     assert held.pick(["done", "new", "sent"]) == "new"
     assert held.pick(["done"]) is None
-    [told] = values_told("status <> 'done' AND status <> 'gone'")
+    [told] = value_conditions("status <> 'done' AND status <> 'gone'")
     assert HeldValue((told,), "").pick(["done", "gone", "new"]) == "new"
-    [told] = values_told("priority >= 5")
+    [told] = value_conditions("priority >= 5")
     assert HeldValue((told,), "").pick(["3", "10", "5"]) == "10"
     assert HeldValue((told,), "", end="gt").pick(["3", "10"]) == "5"
     assert HeldValue((told,), "", end="gt").pick(["10", "3"]) is None  # as it is, it asks for rows that are in it
     for text in ("code > '5'::text", "code > '5'", "code > '5'::kind AND code < '7'::kind", "NOT (code <= '5'::text)"):
-        [told] = values_told(text)
+        [told] = value_conditions(text)
         assert [told.holds(value) for value in ("10", "6")] == [False, False], (
             text
         )  # a collation orders them, or a type
     for number in ("id > 5", "id > '5'::bigint", "id > '5'::numeric AND id < 11", "NOT (id <= 5)"):
-        [told] = values_told(number)
+        [told] = value_conditions(number)
         assert [told.holds(value) for value in ("10", "4")] == [True, False], number
-    [told] = values_told("at > '2026-01-01'::date")
+    [told] = value_conditions("at > '2026-01-01'::date")
     assert [told.holds(value) for value in ("2026-01-02", "2025-12-31")] == [True, False]
-    [told] = values_told("(status <> ALL (ARRAY['done'::text, 'gone'::text]))")
+    [told] = value_conditions("(status <> ALL (ARRAY['done'::text, 'gone'::text]))")
     # another index holds those
-    assert HeldValue((told, *values_told("status = 'done'")), "").pick(["done", "new"]) == "done"
+    assert HeldValue((told, *value_conditions("status = 'done'")), "").pick(["done", "new"]) == "done"

@@ -14,7 +14,7 @@ from analyzer.monitored.sample.activity import sample_once
 from analyzer.monitored.sample.standing import read_progress, read_standing
 from analyzer.schema.server import ServerFacts
 from analyzer.schema.standing import Standing, held_back
-from analyzer.steps.activity import Beside, compared
+from analyzer.steps.activity import StandingReading, compared
 from tests import servers
 from tests.conftest import need
 from tests.faults.test_replica import standby_of
@@ -85,7 +85,7 @@ def test_what_is_left_behind_is_read_and_found(private):
         assert (limits.max_connections, limits.reserved_connections, limits.archive_mode) == (60, 3, "on")
         assert 2 <= limits.client_sessions <= 10
         assert standing.replicas == ()
-        failing = compared(standing, Beside(compared(standing, None, 0.0), 0.0), 400.0)
+        failing = compared(standing, StandingReading(compared(standing, None, 0.0), 0.0), 400.0)
         assert failing.archiver.failing_s == 400.0
         found = codes(failing, SV010_age=0, SV011_inactive_bytes=0, SV012_transactions=5, SV012_age=0, SV009_taken=0.01)
         assert found == {
@@ -191,10 +191,10 @@ def test_a_standby_that_stands_still_is_late_on_both_sides():
             with connect(ConnectionSettings.from_dsn(there)) as conn:
                 here = read_standing(conn)
                 assert here.limits.is_replica
-                assert codes(compared(here, Beside(here, 0.0), 61.0)) == {"SV013": ["this standby"]}
+                assert codes(compared(here, StandingReading(here, 0.0), 61.0)) == {"SV013": ["this standby"]}
                 standby.execute("select pg_wal_replay_resume()")
                 wait_for(lambda: read_standing(conn).limits.replayed_bytes >= here.limits.received_bytes)
-                assert codes(compared(read_standing(conn), Beside(here, 0.0), 61.0)) == {}
+                assert codes(compared(read_standing(conn), StandingReading(here, 0.0), 61.0)) == {}
     finally:
         replica.cluster.remove()
         primary.cluster.remove()

@@ -7,7 +7,7 @@ from pglast import ast
 from pglast.stream import RawStream
 
 from analyzer.review.alter_table import CONSTR, new_column
-from analyzer.review.live import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
+from analyzer.review.live_facts import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
 from analyzer.review.using import using_statement
 from analyzer.schema.facts import (
     ColumnFacts,

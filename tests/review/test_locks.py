@@ -8,8 +8,8 @@ from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.review.defaults import functions_of
-from analyzer.review.known import Known
-from analyzer.review.live import LiveFacts
+from analyzer.review.facts_at_statement import Known
+from analyzer.review.live_facts import LiveFacts
 from analyzer.review.locks import Mode, locks_of
 from analyzer.review.statements import actions_of
 from analyzer.review.work import work_of

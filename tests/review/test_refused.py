@@ -11,7 +11,7 @@ from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.review.column_types import CASTABLE, FAMILIES, ColumnType, are_comparable, is_castable, needs_using
 from analyzer.review.files.sql import read_sql
-from analyzer.review.live import LiveFacts
+from analyzer.review.live_facts import LiveFacts
 from analyzer.review.review import review
 from tests.servers import EVERY_VERSION, ScratchDatabase
 

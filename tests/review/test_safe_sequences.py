@@ -9,7 +9,7 @@ from psycopg import sql
 from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.locks import locks_of
 from analyzer.review.safe_sequence.render import rendered
 from analyzer.review.safe_sequence.steps import safe_steps

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analyzer.schema.pace import Pace, Reaches, pace_of
+from analyzer.schema.pace import DaysUntil, Pace, pace_of
 
 START = datetime(2026, 11, 1, 23, 50, tzinfo=UTC)
 
@@ -50,8 +50,8 @@ def test_noise_widens_the_error_bar_which_holds_the_slope():
 
 def test_what_shrinks_reaches_nothing_and_what_grows_says_between_when():
     assert pace_of(points(range(100, 70, -1))).reaches(10) is None
-    assert Pace(28, 1.0, 0.5, 2.0).reaches(120) == Reaches(120.0, 60.0, 240.0)
-    assert Reaches(120.0, 60.0, 240.0).words == "about 4 months (2 months to 8 months)"
+    assert Pace(28, 1.0, 0.5, 2.0).reaches(120) == DaysUntil(120.0, 60.0, 240.0)
+    assert DaysUntil(120.0, 60.0, 240.0).words == "about 4 months (2 months to 8 months)"
 
 
 def test_growth_in_leaps_is_told_by_how_much():

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from pglast import ast
 
-from analyzer.advice.as_read import as_read, missing_table, why_unread
 from analyzer.advice.candidates.enumerate_indexes import workload_candidates
 from analyzer.advice.cautions import searches_texts
 from analyzer.advice.code.existing import definition_of
 from analyzer.advice.outcome import built_index, kept_for
 from analyzer.advice.planner import Query
 from analyzer.advice.references import implied_references
+from analyzer.advice.resolved_workload import as_read, missing_table, why_unread
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.advice.selection.drops import proposals
 from analyzer.advice.selection.relevance import columns_named, tables_of_text
@@ -41,7 +41,7 @@ from analyzer.statements.parse import parse_statement, reads_catalog_only
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.safety import check_statement
-from analyzer.statements.sampled_literals import told_texts
+from analyzer.statements.sampled_literals import texts_with_deciding_constants
 from analyzer.statements.secrets import comment_tags, redact_sql
 from analyzer.statements.split import split_statements
 from analyzer.statements.tree import Unparsable, parse, walk, written
@@ -69,7 +69,7 @@ def read_everywhere(sql: str, facts: SchemaFacts) -> None:
         read(sql, facts)
     prepared = preparable_sql(sql, facts=facts)
     for text in dict.fromkeys(filter(None, (sql, prepared.sql))):
-        told_texts(text, (sql,))
+        texts_with_deciding_constants(text, (sql,))
         columns_named(Query("q", "q", text, 1.0))
         read_as = as_read([statement(text)], facts)
         workload_candidates([("q", each.sql) for each in read_as], facts)

@@ -3,12 +3,12 @@
 import pytest
 
 from analyzer.statements.index_expressions import can_be_key
-from analyzer.statements.sampled_literals import told_texts
+from analyzer.statements.sampled_literals import texts_with_deciding_constants
 
 
 def told(condition, *runs):
     start = "select * from t where "
-    texts = told_texts(start + condition, [start + run for run in runs])
+    texts = texts_with_deciding_constants(start + condition, [start + run for run in runs])
     return [text.removeprefix(start) for text in texts]
 
 

@@ -41,7 +41,7 @@ from analyzer.store.plans import keep_plan
 from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.store.series.totals import StatementRate
-from analyzer.store.unseen import NEVER, still_seen_from
+from analyzer.store.statements_not_run import NEVER, still_seen_from
 from tests.checks.builders import facts
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]

@@ -53,7 +53,7 @@ def test_an_inactive_server_is_left_alone() -> None:
 def test_what_is_asked_for_at_once_comes_at_once() -> None:
     one = server()
     StepStatus.objects.create(server=one, step="schema", due_at=NOON + timedelta(minutes=9))
-    schedule.hasten(one, "schema", now=NOON)
+    schedule.make_due_now(one, "schema", now=NOON)
     assert "schema" in {d.step for d in schedule.claim_due_steps(NOON)}
 
 

@@ -133,7 +133,7 @@ def test_what_cannot_be_kept_is_not_read_again(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(logs, "connect_to", lambda server: nullcontext())
     monkeypatch.setattr(server_log, "read_log_access", lambda conn: access)
     monkeypatch.setattr(server_log, "chunks", lambda conn, file, start, end: [line])
-    monkeypatch.setattr(logs, "_stretches", lambda *_: ([logs.Stretch("f", 0, len(line), is_whole=True)], ""))
+    monkeypatch.setattr(logs, "_stretches", lambda *_: ([logs.FileRange("f", 0, len(line), is_whole=True)], ""))
     monkeypatch.setattr(logs, "keep_log", fails)
     with pytest.raises(OverflowError):
         logs.read_log(server)

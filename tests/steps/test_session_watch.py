@@ -64,10 +64,10 @@ def test_what_is_read_waits_counted_and_a_server_removed_meanwhile_is_no_fault(
     server, seen = due_server(), []
     row = ActivityRow(1, None, None, None, None, "active", None, None, 10, 5, "", None, "select 1")
 
-    def look(looked_at: Server, *, closely: bool, before: object) -> watching.Looks:
+    def look(looked_at: Server, *, closely: bool, before: object) -> watching.SessionSamples:
         Server.objects.filter(pk=looked_at.pk).delete()
         connection.close()
-        return watching.Looks([(datetime.now(UTC), [row] * 7)], time.monotonic())
+        return watching.SessionSamples([(datetime.now(UTC), [row] * 7)], time.monotonic())
 
     def keep(*_: object, **__: object) -> None:
         seen.append(watch._waiting_rows)

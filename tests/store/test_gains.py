@@ -12,14 +12,14 @@ from analyzer.models import CheckRule, Database, FindingEvent, Statement, Sugges
 from analyzer.monitored.readings import NamesByOid, StatementText
 from analyzer.store import gains
 from analyzer.store.findings import keep_findings
-from analyzer.store.gains import Gained, gained, is_gain, measure_gone
-from analyzer.store.news import keep_news, new_statements, news_of
+from analyzer.store.gains import MeasuredSavings, gained, is_gain, measure_gone
+from analyzer.store.new_statements import keep_news, new_statements, news_of
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.rollups import roll_up
 from analyzer.store.series.snapshots import keep_names, keep_texts
 from analyzer.store.series.windows import Window
 from analyzer.words.durations import DAY_S
-from dashboard.gone import gained_line, gone_line
+from dashboard.closed_findings import gained_line, gone_line
 from tests.store.conftest import FakeServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -111,7 +111,7 @@ def test_two_findings_of_a_statement_save_its_time_once_and_the_last_counts(hist
     assert is_gain(last.gain)
     last.gain["statements"][0]["since_s_per_day"] = 1400.0
     last.save()
-    assert gained(None, history.fake.now) == Gained(0, 0)
+    assert gained(None, history.fake.now) == MeasuredSavings(0, 0)
 
 
 def test_a_rise_is_said_and_saves_nothing(history):

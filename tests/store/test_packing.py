@@ -9,7 +9,7 @@ from django.db import connection
 from analyzer.models import LastReading
 from analyzer.store.series import packing
 from analyzer.store.series.columns import COLUMNS
-from analyzer.store.series.copying import from_us, to_us
+from analyzer.store.series.copying import from_us, to_microseconds
 from analyzer.store.series.packing import decode, decode_times, encode, encode_times, pack_hour, pack_hours, read_points
 from analyzer.store.series.partitions import drop_partition, partitions_of
 from analyzer.store.series.rollups import roll_up
@@ -52,7 +52,7 @@ def fill(server, entries: int = 300, intervals: int = 20, hour: datetime = HOUR,
     random = np.random.default_rng(seed)
     written = {}
     for i in range(intervals):
-        at = to_us(hour) + i * 170_000_000 + int(random.integers(0, 1_000_000))
+        at = to_microseconds(hour) + i * 170_000_000 + int(random.integers(0, 1_000_000))
         ids = np.sort(random.choice(np.arange(10**10, 10**10 + entries), entries * 2 // 3, replace=False))
         values = random.integers(0, 2 ** random.integers(1, 50, len(COLUMNS)), (len(ids), len(COLUMNS)))
         values[random.random(values.shape) < 0.6] = 0
@@ -137,7 +137,7 @@ class TestHours:
     def test_late_rows_join_their_packed_hour(self, server):
         written = fill(server, intervals=5)
         pack_hours(HOUR + timedelta(hours=4))
-        late = to_us(HOUR + timedelta(minutes=55))
+        late = to_microseconds(HOUR + timedelta(minutes=55))
         values = np.zeros((1, len(COLUMNS)), dtype=np.int64)
         values[0, 2] = 9
         write_deltas(server.pk, late, np.array([10**10 + 1]), values)

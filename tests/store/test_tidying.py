@@ -11,7 +11,7 @@ from analyzer.models import LastReading, Snapshot
 from analyzer.store import tidying
 from analyzer.store.series import rollups, sums
 from analyzer.store.series.columns import COLUMNS, INDEX, SUM_COLUMNS
-from analyzer.store.series.copying import to_us
+from analyzer.store.series.copying import to_microseconds
 from analyzer.store.series.packing import read_points
 from analyzer.store.series.partitions import SERIES, drop_old, ensure_partition, ensure_partitions, partitions_of
 from analyzer.store.series.rollups import roll_up
@@ -27,7 +27,7 @@ HOUR = datetime(2026, 3, 4, 22, tzinfo=UTC)
 
 
 def write(server, at: datetime, values: np.ndarray) -> None:
-    write_deltas(server.pk, to_us(at), np.arange(1, len(values) + 1), values)
+    write_deltas(server.pk, to_microseconds(at), np.arange(1, len(values) + 1), values)
     ensure_partition("server_delta", at)
     with connection.cursor() as cursor:
         cursor.execute(

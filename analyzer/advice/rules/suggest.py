@@ -31,8 +31,9 @@ class WorkloadStatement:
     ``rows_per_call`` is None where it is not known; ``samples``: its text with real values, as the server ran it.
     ``rows_before_limit``: how many rows an executed plan had to choose from under its LIMIT. ``roles``: names of those
     who ran it, none where not known; ``is_nested``: inside functions only. ``calls``: counted since the counters'
-    reset; None where they are of a span. What ``advice/as_read.py`` found out: ``alike``, for the oid of a table those
-    of the same name in other schemas that the statement reads too, and ``variant``, which of several ways to read it.
+    reset; None where they are of a span. What ``advice/resolved_workload.py`` found out: ``alike``, for the oid
+    of a table those of the same name in other schemas that the statement reads too, and ``variant``, which of several
+    ways to read it.
     """
 
     fingerprint: str

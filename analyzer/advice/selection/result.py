@@ -80,7 +80,7 @@ class AtRisk:
 
 
 @dataclass(frozen=True, slots=True)
-class Hurt:
+class SlowerQuery:
     """A query that is planned dearer than before by more than the limit."""
 
     key: str
@@ -102,7 +102,7 @@ class Selection:
     size_bytes: int
     write_cost_per_day: float
     bound_ratio: float | None
-    hurt: tuple[Hurt, ...]
+    hurt: tuple[SlowerQuery, ...]
     at_risk: tuple[AtRisk, ...]
     plans_made: int
     refused: tuple[tuple[str, str], ...] = ()  # query key or index body, and the planner's reason

@@ -13,7 +13,7 @@ from analyzer.advice.selection.alternatives import Alternatives, Option
 from analyzer.advice.selection.bits import bits, mask_of
 from analyzer.advice.selection.costs import CostBook
 from analyzer.advice.selection.optimise import IndexChoice, best_choice
-from analyzer.advice.selection.value import Valuation
+from analyzer.advice.selection.value import StatementWeights
 from analyzer.advice.selection.writes import WriteModel
 
 # measured: at 1,000 MB TPC-H needed 16, of few plans each, until the programme's choice was as good as it thought
@@ -51,7 +51,7 @@ class Search:
     progress: Callable[[str, float], None] | None = None
     alternatives: list[Alternatives] = field(default_factory=list)
     seen: dict[int, float] = field(default_factory=dict)  # set -> objective, every one the planner costed
-    valuation: Valuation = field(default_factory=lambda: Valuation(1.0, ()))
+    valuation: StatementWeights = field(default_factory=lambda: StatementWeights(1.0, ()))
     _deep: list[bool] = field(default_factory=list)
     _solved: set[tuple[float | None, int]] = field(default_factory=set)
 
@@ -81,7 +81,7 @@ class Search:
                 alternatives.walk(0, most_plans_each)
             self._tell("alternatives", (q + 1) / len(ends))
         times = [self.book.bounds(q, 0).time for q in range(len(ends))]
-        self.valuation = Valuation.of(self.weights, [base for base, _ in ends], times)
+        self.valuation = StatementWeights.of(self.weights, [base for base, _ in ends], times)
 
     def _worth_a_thought(self, gains: Sequence[float]) -> list[bool]:
         """The queries with nearly all there is to gain; in a large workload most have next to nothing of it."""

@@ -6,7 +6,7 @@ from analyzer.advice.planner import Refused
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.costs import SAME
 from analyzer.advice.selection.pruning import worth
-from analyzer.advice.selection.result import AtRisk, ChosenIndex, DroppedIndex, Hurt, QueryOutcome, Selection
+from analyzer.advice.selection.result import AtRisk, ChosenIndex, DroppedIndex, QueryOutcome, Selection, SlowerQuery
 from analyzer.advice.selection.risk import slower
 from analyzer.advice.selection.task import Task
 from analyzer.advice.why_none import cause_of, why_none
@@ -50,7 +50,7 @@ def selection(
             ids = tuple(task.indexes[n].id for n in bits(used))
             at_risk.append(AtRisk(query.key, query.statement, ids, reason))
         if after > before * (1 + HURT):
-            hurt.append(Hurt(query.key, query.statement, before, after))
+            hurt.append(SlowerQuery(query.key, query.statement, before, after))
         outcomes.append(
             QueryOutcome(
                 query.key,
@@ -99,9 +99,9 @@ def _slower(task: Task, q: int, chosen: int, cost_ratio: float) -> str | None:
     return slower(before.work, after.work, task.book.weights, cost_ratio)
 
 
-def _worst_of_each(hurt: Sequence[Hurt]) -> list[Hurt]:
+def _worst_of_each(hurt: Sequence[SlowerQuery]) -> list[SlowerQuery]:
     """A statement is planned with several values: the one that loses most stands for it."""
-    worst: dict[str, Hurt] = {}
+    worst: dict[str, SlowerQuery] = {}
     for one in hurt:
         other = worst.get(one.statement)
         if other is None or one.after * other.before > other.after * one.before:

@@ -18,7 +18,9 @@ LIMITS = {
 }
 
 
-def thrifty(search: Search, definitions: Sequence[IndexDefinition], chosen: int, budget: float | None) -> int:
+def drop_low_value_bytes(
+    search: Search, definitions: Sequence[IndexDefinition], chosen: int, budget: float | None
+) -> int:
     """The set after steps that each save bytes and together lose no more than the limit."""
     share = LIMITS["given_up"].value if budget is None else LIMITS["given_up_of_budget"].value
     most = search.objective(chosen) * (1 + share)

@@ -21,7 +21,7 @@ SLOWER_COUNTS = LIMITS["slower_counts"].value
 
 
 @dataclass(frozen=True, slots=True)
-class Valuation:
+class StatementWeights:
     """``unit``: by which times are multiplied, so that the workload has the same sum of both as things are.
     ``times_before``: of one call of each query."""
 
@@ -29,7 +29,7 @@ class Valuation:
     times_before: Sequence[float]
 
     @classmethod
-    def of(cls, weights: Sequence[float], costs: Sequence[float], times: Sequence[float]) -> "Valuation":
+    def of(cls, weights: Sequence[float], costs: Sequence[float], times: Sequence[float]) -> "StatementWeights":
         cost = sum(w * c for w, c in zip(weights, costs, strict=True))
         time = sum(w * t for w, t in zip(weights, times, strict=True))
         return cls(cost / time if time > 0 else 1.0, times)

@@ -16,7 +16,7 @@ from analyzer.advice.sizing.rare_values import falls_by_rank, values_by_rank
 from analyzer.checks.column_widths import FIXED_WIDTHS
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.index_expressions import comparable
-from analyzer.statements.index_predicates import Held, held_by
+from analyzer.statements.index_predicates import ImpliedValues, held_by
 from analyzer.statements.tree import Unparsable, fresh_parse, without_casts
 from analyzer.values.column_statistics import (
     SAMPLED_ROWS,
@@ -60,13 +60,13 @@ class KeyColumn:
     statistics: ColumnStatistics
     is_expression: bool = False
     opclass: str | None = None
-    held: Held | None = None  # by a partial index's predicate
+    held: ImpliedValues | None = None  # by a partial index's predicate
     is_never_deduplicated: bool = False  # on that server, whatever its type
 
     @property
     def null_frac(self) -> float:
         if self.held is not None:
-            return 1.0 if self.held is Held.NULL else 0.0
+            return 1.0 if self.held is ImpliedValues.NULL else 0.0
         return self.statistics.null_frac
 
     @property
@@ -147,7 +147,7 @@ class KeyColumn:
         statistics = self.statistics
         present = 1 - statistics.null_frac
         distinct = statistics.distinct_values(table_rows)
-        if present <= 0 or table_rows < 1 or self.held in (Held.NULL, Held.ONE_VALUE):
+        if present <= 0 or table_rows < 1 or self.held in (ImpliedValues.NULL, ImpliedValues.ONE_VALUE):
             return [ValueClass(1.0, 1.0)]
         if distinct is None:
             return [ValueClass(MANY, 1 / MANY)]

@@ -15,8 +15,8 @@ fill it, which only keys in any order do: then nothing is said.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
+from analyzer.checks.free_space_reuse import is_index_refilled_soon
 from analyzer.checks.grouping import to_copy_concurrently
-from analyzer.checks.refilled import is_index_refilled_soon
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.bloat import Unknown, btree_bloat
 from analyzer.schema.facts import IndexOf

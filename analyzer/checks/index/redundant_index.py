@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
-from analyzer.checks.dropping import Judged, drop_indexes, judged
+from analyzer.checks.dropping import DroppableIndexes, drop_indexes, judged
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
@@ -43,7 +43,9 @@ def redundant_index(table: TableFacts, context: Context) -> Iterator[Finding]:
         yield _finding(table, redundant, judgement)
 
 
-def redundant_to_drop(table: TableFacts, context: Context) -> tuple[list[tuple[IndexFacts, IndexFacts]], Judged]:
+def redundant_to_drop(
+    table: TableFacts, context: Context
+) -> tuple[list[tuple[IndexFacts, IndexFacts]], DroppableIndexes]:
     """Those that this check says to drop, each with the one that does its work from then on."""
     redundant = [
         (index, keeper) for index, keeper in redundant_of(table, context) if (index.size_bytes or 0) >= check["size"]
@@ -113,7 +115,7 @@ def _how(index: IndexFacts, keeper: IndexFacts) -> str:
     return "the same as" if shape_of_index(index) == shape_of_index(keeper) else "covered by"
 
 
-def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]], judgement: Judged) -> Finding:
+def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]], judgement: DroppableIndexes) -> Finding:
     sizes = [index.size_bytes for index, _ in redundant if index.size_bytes is not None]
     total = sum(sizes) if sizes else None
     written = table.activity.inserted_rows + table.activity.updated_rows - table.activity.hot_updated_rows

@@ -15,18 +15,18 @@ from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import side
 from analyzer.checks.misestimated import (
     cost_ms,
+    cost_of_misestimate_ms,
     mending,
     misestimate_evidence,
     misestimates_of,
     other_join_ms,
     rows_in_words,
-    suffered_ms,
 )
 from analyzer.checks.node import run_time_ms, time_ratio
 from analyzer.checks.scan import table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
-from analyzer.plans.estimates import Misestimate, Sufferer
+from analyzer.plans.estimates import AffectedNode, Misestimate
 from analyzer.schema.facts import SchemaFacts
 from analyzer.words.durations import time_words
 from analyzer.words.lists import and_list
@@ -91,7 +91,7 @@ def misestimate(plan: Plan, context: Context) -> Iterator[Finding]:
         )
 
 
-def _sufferers(wrong: Misestimate, facts: SchemaFacts | None) -> list[Sufferer]:
+def _sufferers(wrong: Misestimate, facts: SchemaFacts | None) -> list[AffectedNode]:
     return [s for s in wrong.sufferers if s.kind != "inner_runs" or _are_dear_runs(s, facts)]
 
 
@@ -102,20 +102,20 @@ def _is_gross(wrong: Misestimate, node: PlanNode) -> bool:
     return is_table and wrong.factor >= check["gross_factor"] and came >= check["gross_rows"]
 
 
-def _are_dear_runs(sufferer: Sufferer, facts: SchemaFacts | None) -> bool:
+def _are_dear_runs(sufferer: AffectedNode, facts: SchemaFacts | None) -> bool:
     """Whether another join would have been much cheaper."""
     runs, time_ms, inner = max(1.0, sufferer.actual), sufferer.time_ms or 0.0, side(sufferer.node, "Inner")
     once_ms = other_join_ms(inner, facts) if inner is not None else 0.0
     return runs >= check["inner_runs"] and time_ms >= max(runs * check["inner_run"], once_ms * check["other_join"])
 
 
-def _suffering(sufferers: list[Sufferer]) -> str:
-    said = [f"{_what(s)}{f' ({time_words(ms)})' if (ms := suffered_ms(s)) else ''}" for s in sufferers]
+def _suffering(sufferers: list[AffectedNode]) -> str:
+    said = [f"{_what(s)}{f' ({time_words(ms)})' if (ms := cost_of_misestimate_ms(s)) else ''}" for s in sufferers]
     more = len(said) - MOST_NAMED
     return and_list([*said[:MOST_NAMED], *([f"{more} more" if more > 1 else "one more"] if more > 0 else [])])
 
 
-def _what(sufferer: Sufferer) -> str:
+def _what(sufferer: AffectedNode) -> str:
     label, actual = sufferer.node.label, sufferer.actual
     match sufferer.kind:
         case "inner_runs":

@@ -18,7 +18,7 @@ as dead rows wait for VACUUM (SC052).
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
-from analyzer.checks.refilled import is_refilled_soon
+from analyzer.checks.free_space_reuse import is_refilled_soon
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.bloat import Unknown, heap_bloat
 from analyzer.schema.facts import TableFacts

@@ -25,13 +25,13 @@ from analyzer.behaviour.admin import is_admin_list
 from analyzer.behaviour.fit import Regressor, Series, bursts
 from analyzer.behaviour.fixes import condition_fix, fixes, loop_fixes
 from analyzer.behaviour.frequency import age, began, is_in_few, is_steady
-from analyzer.behaviour.grades import Grade, Grounds, grounds_of, weakest
+from analyzer.behaviour.grades import Grade, GradeEvidence, grounds_of, weakest
 from analyzer.behaviour.origins import are_of_different_pages, origin_of, shared_route
 from analyzer.behaviour.pages import Lookup, PageLookup, by_page, steps
 from analyzer.behaviour.pairs import ChildLookup, Link, base_table, children_of, links
 from analyzer.behaviour.parents import parent_of
 from analyzer.behaviour.sessions import judge_sessions, long_runs
-from analyzer.behaviour.wording import told_apart, what_to_do, where, wording
+from analyzer.behaviour.wording import what_to_do, where, with_distinct_subjects, wording
 from analyzer.behaviour.workload import ObservedWorkload, StatementSeries
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Fix, Severity
@@ -101,7 +101,7 @@ def n_plus_one_burst(workload: ObservedWorkload) -> Iterator[Finding]:
         lookups.extend(named)
         if not named and lookup.is_by_single_keys and _is_loop(workload, series):
             loops.append(lookup)
-    yield from told_apart([_finding(workload, group, facts) for group in by_page(lookups)])
+    yield from with_distinct_subjects([_finding(workload, group, facts) for group in by_page(lookups)])
     if is_early:
         raise too_few
     for lookup in loops:
@@ -144,7 +144,7 @@ def _is_sure(found: PageLookup) -> bool:
     return found.parent is not None and found.verdict.is_shown(check["likelihood"], check["followed"])
 
 
-def _grounds(found: PageLookup) -> Grounds:
+def _grounds(found: PageLookup) -> GradeEvidence:
     return grounds_of(found, check["likelihood"], check["followed"])
 
 

@@ -13,9 +13,9 @@ from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from analyzer.advice.advise import advise
-from analyzer.advice.as_read import counted_together
-from analyzer.advice.dearest import MOST_STATEMENTS
+from analyzer.advice.costliest_statements import MOST_STATEMENTS
 from analyzer.advice.gain import MeasuredTimes
+from analyzer.advice.resolved_workload import counted_together
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text

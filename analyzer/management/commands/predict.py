@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from analyzer.advice.predicted import NotPredicted
-from analyzer.advice.show_prediction import InFile, predictions_as_json, predictions_as_text
+from analyzer.advice.show_prediction import PredictionInFile, predictions_as_json, predictions_as_text
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.management.text_file import name_of, read_text
@@ -66,7 +66,7 @@ class Command(TerminalCommand):
         if limit is not None and (failing := _failing(predictions, limit)):
             raise CommandError(failing, returncode=1)
 
-    def predictions(self, dsn: str, file: str) -> tuple[list[InFile], list[str]]:
+    def predictions(self, dsn: str, file: str) -> tuple[list[PredictionInFile], list[str]]:
         if not dsn:
             raise BadInput(f"Name the database: {program()} predict postgresql://user:password@host/dbname FILE")
         pieces = _pieces(file)
@@ -82,7 +82,9 @@ class Command(TerminalCommand):
                 predictions = []
                 for piece in pieces:
                     as_in_file = "\n" * (piece.line - 1) + piece.sql  # so that PostgreSQL's words name the file's line
-                    predictions.append(InFile(piece.line, predict(twin, facts, as_in_file, now=datetime.now(UTC))))
+                    predictions.append(
+                        PredictionInFile(piece.line, predict(twin, facts, as_in_file, now=datetime.now(UTC)))
+                    )
                     bar.update()
                 lacking = twin.said()
             return _with_second_opinion(predictions, server, facts), lacking
@@ -92,7 +94,9 @@ class Command(TerminalCommand):
         return tqdm(total=total, bar_format="{desc:<20}|{bar:30}| {n}/{total} {elapsed}", leave=False, disable=None)
 
 
-def _with_second_opinion(predictions: list[InFile], server: ConnectionSettings, facts: SchemaFacts) -> list[InFile]:
+def _with_second_opinion(
+    predictions: list[PredictionInFile], server: ConnectionSettings, facts: SchemaFacts
+) -> list[PredictionInFile]:
     refused = [each.found for each in predictions if isinstance(each.found, NotPredicted)]
     second = iter(with_second_opinion(refused, server, facts))
     return [replace(each, found=next(second)) if isinstance(each.found, NotPredicted) else each for each in predictions]
@@ -116,7 +120,7 @@ def _pieces(file: str) -> list[StatementPiece]:
     return pieces
 
 
-def _failing(predictions: list[InFile], limit: float) -> str | None:
+def _failing(predictions: list[PredictionInFile], limit: float) -> str | None:
     """The first of those above the limit, and how many more there are."""
     said = []
     for each in predictions:
@@ -130,7 +134,7 @@ def _failing(predictions: list[InFile], limit: float) -> str | None:
     return said[0] if len(said) == 1 else f"{said[0]} {len(said) - 1} more {'fails' if len(said) == 2 else 'fail'}."
 
 
-def _nothing_planned(predictions: list[InFile]) -> str:
+def _nothing_planned(predictions: list[PredictionInFile]) -> str:
     first = predictions[0]
     reason = first.found.reason if isinstance(first.found, NotPredicted) else ""
     return f"No statement could be planned; the first, in line {first.line}: {reason}"

@@ -17,7 +17,7 @@ from analyzer.monitored.connection import OLDEST_SERVER, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.review.files.migration import Migration, functions_called, tables_changed
 from analyzer.review.files.read import read_migration
-from analyzer.review.live import LiveFacts
+from analyzer.review.live_facts import LiveFacts
 from analyzer.review.review import Review, review, worst
 from analyzer.review.show import review_as_json, review_as_sarif, review_as_text
 from analyzer.runtime.places import program

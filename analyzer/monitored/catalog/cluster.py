@@ -30,7 +30,7 @@ OF_ROLES = re.compile(r"\w+_timeout|enable_\w+|\w*work_mem|default_transaction_r
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterPart:
+class ClusterFactsPart:
     what: str  # "reading the ..."
     every: timedelta
     make: Callable[[list[Row]], Any]
@@ -78,7 +78,7 @@ def _read_parts(conn: MonitoredConnection, earlier: ClusterFacts | None) -> Clus
     return replace(facts, parts_not_read=not_read, parts_read_at=read_at)
 
 
-def _carried_from(name: str, part: ClusterPart, facts: ClusterFacts, earlier: ClusterFacts) -> datetime | None:
+def _carried_from(name: str, part: ClusterFactsPart, facts: ClusterFacts, earlier: ClusterFacts) -> datetime | None:
     """When the part was read that is still good; None: it is due. Roles' settings and extensions are a database's."""
     before = earlier.parts_read_at.get(name)
     is_same = (earlier.started_at, earlier.database) == (facts.started_at, facts.database)
@@ -105,20 +105,24 @@ def _role_settings(rows: list[Row]) -> tuple[RoleSettings, ...]:
 
 
 # what counts (databases, checkpoints) is compared with an earlier reading: both are of the time that they say
-PARTS: dict[str, ClusterPart] = {
-    "settings": ClusterPart("settings", EVERY_READING, _settings),
-    "databases": ClusterPart(
+PARTS: dict[str, ClusterFactsPart] = {
+    "settings": ClusterFactsPart("settings", EVERY_READING, _settings),
+    "databases": ClusterFactsPart(
         "databases", EVERY_READING, lambda rows: tuple(DatabaseFacts(**named(row)) for row in rows)
     ),
-    "roles": ClusterPart("roles", HOURLY, _roles),
-    "role_settings": ClusterPart("settings of roles and databases", HOURLY, _role_settings),
-    "extensions": ClusterPart("extensions", HOURLY, lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)),
-    "system": ClusterPart("system's identifier", DAILY, lambda rows: rows[0].system_identifier if rows else None),
-    "trust_rules": ClusterPart(
+    "roles": ClusterFactsPart("roles", HOURLY, _roles),
+    "role_settings": ClusterFactsPart("settings of roles and databases", HOURLY, _role_settings),
+    "extensions": ClusterFactsPart(
+        "extensions", HOURLY, lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)
+    ),
+    "system": ClusterFactsPart("system's identifier", DAILY, lambda rows: rows[0].system_identifier if rows else None),
+    "trust_rules": ClusterFactsPart(
         "rules of pg_hba.conf", HOURLY, lambda rows: tuple(TrustRule(**named(row)) for row in rows)
     ),
-    "weak_passwords": ClusterPart("roles with MD5 passwords", HOURLY, lambda rows: tuple(row.name for row in rows)),
-    "checkpoints": ClusterPart(
+    "weak_passwords": ClusterFactsPart(
+        "roles with MD5 passwords", HOURLY, lambda rows: tuple(row.name for row in rows)
+    ),
+    "checkpoints": ClusterFactsPart(
         "checkpoints", EVERY_READING, lambda rows: CheckpointFacts(**named(rows[0])) if rows else None
     ),
 }

@@ -6,7 +6,7 @@ from analyzer.errors import MonitoredServerError, StatementCancelled
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.sample.workload import read_recorded_workload
-from analyzer.review.live import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
+from analyzer.review.live_facts import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
 from analyzer.review.using import using_statement
 from analyzer.schema.facts import SchemaFacts
 

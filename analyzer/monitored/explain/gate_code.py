@@ -23,7 +23,7 @@ OWN = "is not PostgreSQL's own, so it may do anything"
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ReachableObjects:
     """``search_path``: what the text, once its names have their schemas, still needs: the schemas of known extensions'
     operators, and of functions that have namesakes among PostgreSQL's own. In none of them is a user's of those names.
 
@@ -44,7 +44,7 @@ def read_reach(
     attributes: Sequence[str],
     relations: Sequence[int],
     path: Sequence[str],
-) -> Reach:
+) -> ReachableObjects:
     """``attributes``: those that no column excuses; ``relations``: oids of all tables and views that are read."""
     rows = _read(connection, names, attributes, relations, path)
     judged: tuple[Decision, str] = ("analyze", "")
@@ -65,7 +65,7 @@ def read_reach(
         if row.is_attribute and row.schema != "pg_catalog" and row.doubt != "foreign":
             judged = worse(judged, ("twin", f"The attribute {row.name} may be a function of an extension."))
     judged = worse(judged, _expressions(connection, rows, path))
-    return Reach(
+    return ReachableObjects(
         *judged,
         search_path=search_path,
         type_schemas={row.name: row.schema for row in rows if row.kind == "named type" and not row.text},

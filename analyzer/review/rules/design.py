@@ -8,7 +8,7 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind, NewColumn
 from analyzer.review.alter_table import CONSTR, new_column, relation_name
 from analyzer.review.column_types import SERIALS
-from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.schema.facts import IndexFacts
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts
@@ -30,7 +30,7 @@ TYPES = {
 }
 
 
-def new_columns(at: At) -> Iterator[NewColumn]:
+def new_columns(at: StepContext) -> Iterator[NewColumn]:
     if at.action.new is not None:
         yield at.action.new
     if at.action.kind is Kind.CREATE_TABLE and isinstance(at.action.statement, ast.CreateStmt):
@@ -39,7 +39,7 @@ def new_columns(at: At) -> Iterator[NewColumn]:
                 yield new_column(element)
 
 
-def column_types(at: At) -> Findings:
+def column_types(at: StepContext) -> Findings:
     if at.action.relation is None or at.migration.framework == "django":  # whose fields choose the types
         return
     for new in new_columns(at):
@@ -57,7 +57,7 @@ def column_types(at: At) -> Findings:
             )  # fmt: skip
 
 
-def integer_keys(at: At) -> Findings:
+def integer_keys(at: StepContext) -> Findings:
     for new in new_columns(at):
         of = SERIALS.get(new.type.name, new.type.name)
         most = {"int2": "32,767", "int4": "2,147,483,647"}.get(of)
@@ -70,7 +70,7 @@ def integer_keys(at: At) -> Findings:
             )  # fmt: skip
 
 
-def key_without_index(at: At) -> Findings:
+def key_without_index(at: StepContext) -> Findings:
     """Not of a table that this file fills with indexes later."""
     for columns, referenced in _keys(at):
         if not columns or _has_index(at, columns):
@@ -89,7 +89,7 @@ def key_without_index(at: At) -> Findings:
         )  # fmt: skip
 
 
-def _keys(at: At) -> Iterator[tuple[tuple[str, ...], TableName]]:
+def _keys(at: StepContext) -> Iterator[tuple[tuple[str, ...], TableName]]:
     action = at.action
     if action.kind is Kind.ADD_FOREIGN_KEY:
         yield action.columns, action.others[0]
@@ -105,7 +105,7 @@ def _keys(at: At) -> Iterator[tuple[tuple[str, ...], TableName]]:
                 yield name_parts(element.fk_attrs), relation_name(element.pktable)
 
 
-def _has_index(at: At, columns: tuple[str, ...]) -> bool:
+def _has_index(at: StepContext, columns: tuple[str, ...]) -> bool:
     wanted, n = set(columns), len(columns)
     there = [i.columns[:n] for i in (at.table.indexes if at.table else ()) if i.predicate is None and i.is_usable]
     for step in (*at.earlier, at.step, *at.later):
@@ -114,7 +114,7 @@ def _has_index(at: At, columns: tuple[str, ...]) -> bool:
     return any(set(c) == wanted for c in there)
 
 
-def _indexed(action: Action, at: At) -> list[tuple[str | None, ...]]:
+def _indexed(action: Action, at: StepContext) -> list[tuple[str | None, ...]]:
     if action.relation is None or at.known.key(action.relation) != at.name:
         return []
     prefixes: list[tuple[str | None, ...]] = []
@@ -137,7 +137,7 @@ def _of_create(statement: Node) -> Iterator[tuple[str | None, ...]]:
             yield (element.colname,)
 
 
-def index_exists(at: At) -> Findings:
+def index_exists(at: StepContext) -> Findings:
     action, table = at.action, at.table
     if action.kind is not Kind.CREATE_INDEX or table is None or not _is_plain(action.statement):
         return
@@ -171,7 +171,7 @@ def _serves(index: IndexFacts, action: Action) -> bool:
     return is_plain and begins and is_unique and all(index.is_default_opclass)
 
 
-def triggers_off(at: At) -> Findings:
+def triggers_off(at: StepContext) -> Findings:
     if not is_of(at, Kind.TRIGGERS_OFF) or at.is_new:
         return
     back = any(
@@ -188,7 +188,7 @@ def triggers_off(at: At) -> Findings:
         )  # fmt: skip
 
 
-def whole_server(at: At) -> Findings:
+def whole_server(at: StepContext) -> Findings:
     if at.action.kind is Kind.ALTER_SYSTEM:
         yield WHOLE_SERVER.finding(
             at, Severity.WARNING,

@@ -11,10 +11,10 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.alter_table import relation_name
 from analyzer.review.column_types import type_of
+from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
 from analyzer.review.files.migration import MigrationStep
-from analyzer.review.known import NEW_RELATIONS, Known
 from analyzer.review.known_checks import column_of
-from analyzer.review.rules.rule import At, Findings, Rule
+from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, Unparsable, flat, name_parts, parse, walk
 
@@ -24,7 +24,7 @@ WRITERS = (ast.InsertStmt, ast.UpdateStmt, ast.MergeStmt)
 CHANGE_COLUMNS = {*NEW_RELATIONS, Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.RENAME_TABLE}
 
 
-def new_value_used(at: At) -> Findings:
+def new_value_used(at: StepContext) -> Findings:
     """Since 12 the transaction may add it, but not use it."""
     action = at.action
     if action.kind is not Kind.ADD_ENUM_VALUE or at.step.is_alone or not action.column:

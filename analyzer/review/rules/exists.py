@@ -5,7 +5,7 @@ from pglast import ast
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.column_types import CASTABLE, ColumnType, is_castable, needs_using
-from analyzer.review.rules.rule import At, Findings, Rule
+from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import IndexFacts
 from analyzer.schema.quoting import quote_identifier
@@ -19,7 +19,7 @@ NEED_COLUMN = frozenset({
 })  # fmt: skip
 
 
-def column_fits(at: At) -> Findings:
+def column_fits(at: StepContext) -> Findings:
     action = at.action
     if action.relation is None or action.if_exists:
         return
@@ -36,7 +36,7 @@ def column_fits(at: At) -> Findings:
         )  # fmt: skip
 
 
-def index_fits(at: At) -> Findings:
+def index_fits(at: StepContext) -> Findings:
     action, table = at.action, at.table
     if action.kind is not Kind.CREATE_INDEX or not action.name or table is None:
         return
@@ -56,7 +56,7 @@ def index_fits(at: At) -> Findings:
         yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=action.name)
 
 
-def _index_named(at: At, schema: str) -> IndexFacts | None:
+def _index_named(at: StepContext, schema: str) -> IndexFacts | None:
     """By the names that the migration left them."""
     known, name = at.known, at.action.name
     for table in known.facts or ():
@@ -67,7 +67,7 @@ def _index_named(at: At, schema: str) -> IndexFacts | None:
     return None
 
 
-def table_fits(at: At) -> Findings:
+def table_fits(at: StepContext) -> Findings:
     action = at.action
     if (
         action.kind is Kind.CREATE_TABLE
@@ -87,7 +87,7 @@ def _is_temporary(statement: Node) -> bool:
     return bool(relation.relpersistence == TEMPORARY)
 
 
-def _is_other_enum(base: ColumnType, becomes: ColumnType, at: At) -> bool:
+def _is_other_enum(base: ColumnType, becomes: ColumnType, at: StepContext) -> bool:
     """Whether a column of the catalog's types becomes an enum, which nothing does by itself."""
     enums = {
         c.type_name.rpartition(".")[2] for table in at.known.facts or () for c in table.columns if c.type_kind == "e"
@@ -98,7 +98,7 @@ def _is_other_enum(base: ColumnType, becomes: ColumnType, at: At) -> bool:
     return is_plain and becomes.name in enums and base.name in CASTABLE
 
 
-def type_fits(at: At) -> Findings:
+def type_fits(at: StepContext) -> Findings:
     action, becomes = at.action, at.action.type
     is_foreign = at.table is not None and at.table.kind not in "rp"
     if action.kind is not Kind.ALTER_TYPE or becomes is None or at.known.is_unclear or is_foreign:

@@ -7,7 +7,7 @@ from pglast import ast
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.column_types import loses_values
-from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.review.statements import flag
 from analyzer.review.work import words
 from analyzer.schema.facts import ColumnFacts
@@ -34,7 +34,7 @@ OUTSIDE = {
 }
 
 
-def fails_in_transaction(at: At) -> Findings:
+def fails_in_transaction(at: StepContext) -> Findings:
     action = at.action
     if at.step.is_alone or not _runs_alone(action):
         return
@@ -54,7 +54,7 @@ def _runs_alone(action: Action) -> bool:
     return action.kind in ALWAYS_ALONE or (action.kind in ALONE and action.is_concurrent)
 
 
-def needs_newer_server(at: At) -> Findings:
+def needs_newer_server(at: StepContext) -> Findings:
     for since, what in _since(at.action):
         if at.known.version < since:
             yield TOO_OLD.finding(
@@ -81,7 +81,7 @@ def _since(action: Action) -> Iterator[tuple[int, str]]:
         yield 150_000, "NULLS NOT DISTINCT"
 
 
-def lacks_default(at: At) -> Findings:
+def lacks_default(at: StepContext) -> Findings:
     new = at.action.new
     if not is_of(at, Kind.ADD_COLUMN) or new is None or not (new.is_not_null and not new.has_value):
         return
@@ -99,7 +99,7 @@ def lacks_default(at: At) -> Findings:
         yield NO_DEFAULT.finding(at, Severity.WARNING, message, hint)
 
 
-def column_has_nulls(at: At) -> Findings:
+def column_has_nulls(at: StepContext) -> Findings:
     if not is_of(at, Kind.SET_NOT_NULL, Kind.ADD_NOT_NULL) or at.action.is_not_valid:
         return
     name = at.action.column or (at.action.columns[0] if at.action.columns else "")
@@ -114,7 +114,7 @@ def column_has_nulls(at: At) -> Findings:
     )  # fmt: skip
 
 
-def has_duplicates(at: At) -> Findings:
+def has_duplicates(at: StepContext) -> Findings:
     """By ANALYZE's sample; told only where a great part are duplicates."""
     action = at.action
     is_unique = action.kind in (Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY) or (
@@ -136,7 +136,7 @@ def has_duplicates(at: At) -> Findings:
     )  # fmt: skip
 
 
-def one_value_for_all(at: At) -> Findings:
+def one_value_for_all(at: StepContext) -> Findings:
     """A constant default of a unique column, which Django also makes of a callable."""
     new = at.action.new
     if not is_of(at, Kind.ADD_COLUMN) or new is None or not (new.is_unique or new.is_primary):
@@ -155,7 +155,7 @@ def one_value_for_all(at: At) -> Findings:
     )  # fmt: skip
 
 
-def untouched_column(at: At, name: str) -> ColumnFacts | None:
+def untouched_column(at: StepContext, name: str) -> ColumnFacts | None:
     """The column as the server has it, unless this file writes it, or takes rows from the table, before."""
     if any(
         action.kind in (Kind.UPDATE, Kind.DELETE, Kind.MERGE, Kind.CODE, Kind.TRUNCATE)
@@ -168,7 +168,7 @@ def untouched_column(at: At, name: str) -> ColumnFacts | None:
     return at.table.column(name) if at.table else None
 
 
-def takes_fewer_values(at: At) -> Findings:
+def takes_fewer_values(at: StepContext) -> Findings:
     if not is_of(at, Kind.ALTER_TYPE) or at.is_new or at.known.is_empty(at.relation) or at.action.type is None:
         return
     old = at.known.type_before(at.action)
@@ -182,7 +182,7 @@ def takes_fewer_values(at: At) -> Findings:
     )  # fmt: skip
 
 
-def not_concurrently(at: At) -> Findings:
+def not_concurrently(at: StepContext) -> Findings:
     action, live, table = at.action, at.known.live, at.table
     if not action.is_concurrent or live is None:
         return

@@ -2,11 +2,11 @@
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
-from analyzer.review.known import Known
-from analyzer.review.live import UsingStatement
+from analyzer.review.facts_at_statement import Known
+from analyzer.review.live_facts import UsingStatement
 from analyzer.review.names_made import is_made_again
 from analyzer.review.rules.rests_on import index_dropped
-from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.review.traffic import calls_per_day, traffic
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.words.durations import count_words
@@ -29,7 +29,7 @@ TWO_NAMES = {
 }
 
 
-def drops_column(at: At) -> Findings:
+def drops_column(at: StepContext) -> Findings:
     if not is_of(at, Kind.DROP_COLUMN) or at.is_new:
         return
     column, table, live = at.action.column, at.table, at.known.live
@@ -58,7 +58,7 @@ def drops_column(at: At) -> Findings:
     )  # fmt: skip
 
 
-def drops_table(at: At) -> Findings:
+def drops_table(at: StepContext) -> Findings:
     if not is_of(at, Kind.DROP_TABLE) or at.is_new:
         return
     using = traffic(at.known, at.relation)
@@ -88,7 +88,7 @@ def drops_table(at: At) -> Findings:
         )  # fmt: skip
 
 
-def renames(at: At) -> Findings:
+def renames(at: StepContext) -> Findings:
     if not is_of(at, Kind.RENAME_TABLE, Kind.RENAME_COLUMN, Kind.SET_SCHEMA) or at.is_new or _keeps_name(at):
         return
     old = f"{at.name}.{at.action.column}" if at.action.kind is Kind.RENAME_COLUMN else at.name
@@ -111,7 +111,7 @@ def renames(at: At) -> Findings:
         yield RENAMED.finding(at, Severity.INFO, f"No recorded statement of this server names {old}.", hint)
 
 
-def renames_schema(at: At) -> Findings:
+def renames_schema(at: StepContext) -> Findings:
     if at.action.kind is not Kind.RENAME_SCHEMA:
         return
     facts, live = at.known.facts, at.known.live
@@ -131,7 +131,7 @@ def renames_schema(at: At) -> Findings:
         )  # fmt: skip
 
 
-def breaks_inserts(at: At) -> Findings:
+def breaks_inserts(at: StepContext) -> Findings:
     """A new NOT NULL column that gets no value from code which does not know it: Django takes the default off again."""
     new = at.action.new
     if not is_of(at, Kind.ADD_COLUMN) or new is None or at.is_new or not new.is_not_null or new.is_primary:
@@ -164,14 +164,14 @@ def breaks_inserts(at: At) -> Findings:
         yield INSERTS.finding(at, Severity.WARNING, message, hint)
 
 
-def _keeps_name(at: At) -> bool:
+def _keeps_name(at: StepContext) -> bool:
     """By a view of the old name, or another table that takes it, in the same transaction."""
     if at.action.kind is Kind.RENAME_COLUMN:
         return False
     return is_made_again(at.relation, (s for s in at.later if at.same_transaction(s)), at.known)
 
 
-def drops_index(at: At) -> Findings:
+def drops_index(at: StepContext) -> Findings:
     """By itself, or with the constraint that it belongs to."""
     if at.action.kind not in (Kind.DROP_INDEX, Kind.DROP_CONSTRAINT) or at.known.facts is None:
         return
@@ -216,7 +216,7 @@ def _replaces(action: Action, index: IndexFacts, owner: TableFacts, known: Known
     return columns[: len(index.columns)] == index.columns
 
 
-def empties(at: At) -> Findings:
+def empties(at: StepContext) -> Findings:
     if not is_of(at, Kind.TRUNCATE) or at.is_new or at.known.is_empty(at.relation):
         return
     table = at.table

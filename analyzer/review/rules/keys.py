@@ -9,10 +9,10 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import CONSTR, new_column, relation_name
 from analyzer.review.column_types import ColumnType, are_comparable
-from analyzer.review.known import NEW_RELATIONS
+from analyzer.review.facts_at_statement import NEW_RELATIONS
 from analyzer.review.resting import is_key
 from analyzer.review.rules.exists import APPLIED, UNFIT
-from analyzer.review.rules.rule import At, Findings
+from analyzer.review.rules.rule import Findings, StepContext
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
@@ -32,7 +32,7 @@ class NewKey:
     referenced: tuple[str, ...]
 
 
-def second_primary_key(at: At) -> Findings:
+def second_primary_key(at: StepContext) -> Findings:
     action, table = at.action, at.table
     adds = action.kind is Kind.ADD_PRIMARY_KEY or (action.new is not None and action.new.is_primary)
     if not adds or table is None or at.known.is_unclear:
@@ -47,7 +47,7 @@ def second_primary_key(at: At) -> Findings:
         )  # fmt: skip
 
 
-def keys_fit(at: At) -> Findings:
+def keys_fit(at: StepContext) -> Findings:
     if at.migration.framework == "django":  # whose reader takes the referenced column and its type for granted
         return
     for key in _new_keys(at):
@@ -62,7 +62,7 @@ def keys_fit(at: At) -> Findings:
             )  # fmt: skip
 
 
-def _why_not(key: NewKey, table: TableFacts, at: At) -> str | None:
+def _why_not(key: NewKey, table: TableFacts, at: StepContext) -> str | None:
     """As a clause; None where it fits, or nobody knows."""
     name = table.qualified_name
     columns = key.referenced or table.primary_key
@@ -85,7 +85,7 @@ def _why_not(key: NewKey, table: TableFacts, at: At) -> str | None:
     return None
 
 
-def _may_have_changed(table: TableFacts, at: At) -> bool:
+def _may_have_changed(table: TableFacts, at: StepContext) -> bool:
     """Whether the migration may have given the table a key, or a column of another name, before."""
     name = table.qualified_name
     return at.known.is_unclear or any(
@@ -99,11 +99,11 @@ def _is_unique(action: Action) -> bool:
     return action.new is not None and (action.new.is_unique or action.new.is_primary)
 
 
-def _own_casts(at: At) -> frozenset[tuple[str, str]]:
+def _own_casts(at: StepContext) -> frozenset[tuple[str, str]]:
     return at.known.live.casts if at.known.live is not None else frozenset()
 
 
-def _new_keys(at: At) -> Iterator[NewKey]:
+def _new_keys(at: StepContext) -> Iterator[NewKey]:
     action = at.action
     if action.relation is None:
         return
@@ -116,7 +116,7 @@ def _new_keys(at: At) -> Iterator[NewKey]:
         yield from _of_new_table(action, at)
 
 
-def _of_new_table(action: Action, at: At) -> Iterator[NewKey]:
+def _of_new_table(action: Action, at: StepContext) -> Iterator[NewKey]:
     elements = action.statement.tableElts or ()
     columns = [new_column(e) for e in elements if isinstance(e, ast.ColumnDef) and e.typeName is not None]
     for new in columns:
@@ -128,7 +128,7 @@ def _of_new_table(action: Action, at: At) -> Iterator[NewKey]:
             yield _key(element, name_parts(element.fk_attrs), types, at)
 
 
-def _key(constraint: Node, columns: tuple[str, ...], types: dict[str, ColumnType], at: At) -> NewKey:
+def _key(constraint: Node, columns: tuple[str, ...], types: dict[str, ColumnType], at: StepContext) -> NewKey:
     known = tuple(types.get(name) or at.known.column(at.relation, name).type for name in columns)
     return NewKey(relation_name(constraint.pktable), columns, known, name_parts(constraint.pk_attrs))
 

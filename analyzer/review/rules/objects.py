@@ -6,7 +6,7 @@ from pglast import enums, parser
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
-from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.statements.tokens import scan
 
 NULLABLE = Rule("MG026", "Column that may be NULL from now on")
@@ -30,7 +30,7 @@ NAMES_THEM = "Leave CASCADE out: the server then names what depends on it, to be
 OF_A_FUNCTION = "triggers, defaults, constraints, policies, views, and indexes on expressions that call it"
 
 
-def drops_dependents(at: At) -> Findings:
+def drops_dependents(at: StepContext) -> Findings:
     """Of a table, column or constraint rests_on.py names them, of a schema design.py says it."""
     kinds = (Kind.DROP_OTHER, Kind.DROP_VIEW, Kind.DROP_MATVIEW)
     if at.action.kind not in kinds or not at.action.is_cascade or _is_made_here(at):
@@ -44,14 +44,14 @@ def drops_dependents(at: At) -> Findings:
     )  # fmt: skip
 
 
-def _is_made_here(at: At) -> bool:
+def _is_made_here(at: StepContext) -> bool:
     """What the migration makes itself has no dependents of long standing."""
     name = at.action.name.rpartition(".")[2]
     made = re.compile(rf"\s*create\b[^;]*\b{re.escape(name)}\b", re.IGNORECASE)
     return (at.action.relation is not None and at.is_new) or any(made.match(step.sql) for step in at.earlier)
 
 
-def allows_null(at: At) -> Findings:
+def allows_null(at: StepContext) -> Findings:
     if not is_of(at, Kind.DROP_NOT_NULL) or at.is_new:
         return
     yield NULLABLE.finding(
@@ -62,7 +62,7 @@ def allows_null(at: At) -> Findings:
     )  # fmt: skip
 
 
-def cuts_name(at: At) -> Findings:
+def cuts_name(at: StepContext) -> Findings:
     if at.action is not at.step.actions[0] or at.action.kind in (Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.SET):
         return
     try:

@@ -9,10 +9,10 @@ from pglast import ast
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import relation_name
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.resting import KeyOf
 from analyzer.review.rules.objects import CASCADE, NAMES_THEM
-from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.review.traffic import above
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.words.lists import and_list
@@ -24,7 +24,7 @@ VIEW_DROPS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
 WITH_VIEWS = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE, *VIEW_DROPS)
 
 
-def views_need_it(at: At) -> Findings:
+def views_need_it(at: StepContext) -> Findings:
     is_type = at.action.kind is Kind.ALTER_TYPE
     views = _views(at)
     if not views or (at.action.is_cascade and not is_type):
@@ -39,7 +39,7 @@ def views_need_it(at: At) -> Findings:
     )  # fmt: skip
 
 
-def keys_need_it(at: At) -> Findings:
+def keys_need_it(at: StepContext) -> Findings:
     """A foreign key, whichever way the key's index or column would go."""
     keys = _keys(at)
     if not keys or at.action.is_cascade:
@@ -59,7 +59,7 @@ def keys_need_it(at: At) -> Findings:
     )  # fmt: skip
 
 
-def constraint_needs_index(at: At) -> Findings:
+def constraint_needs_index(at: StepContext) -> Findings:
     """DROP INDEX of a constraint's index, and of a part of a partitioned table's."""
     if at.action.kind is not Kind.DROP_INDEX or at.action.is_concurrent or at.known.is_unclear:
         return
@@ -78,7 +78,7 @@ def constraint_needs_index(at: At) -> Findings:
     )
 
 
-def cascades(at: At) -> Findings:
+def cascades(at: StepContext) -> Findings:
     """Of what else is dropped objects.py says it in general."""
     if not at.action.is_cascade or at.action.kind in (Kind.TRUNCATE, *VIEW_DROPS):
         return
@@ -89,7 +89,7 @@ def cascades(at: At) -> Findings:
         )  # fmt: skip
 
 
-def _views(at: At) -> list[str]:
+def _views(at: StepContext) -> list[str]:
     """Views that read the column, or the table; without those that the migration drops or writes anew before."""
     live, table, known = at.known.live, at.table, at.known
     if not is_of(at, *WITH_VIEWS) or live is None or table is None or known.is_unclear:
@@ -124,7 +124,7 @@ def _spellings(view: str) -> set[str]:
     return {view, view.partition(".")[2]}
 
 
-def _keys(at: At) -> list[KeyOf]:
+def _keys(at: StepContext) -> list[KeyOf]:
     """Foreign keys in the way of the statement."""
     known, kind, table = at.known, at.action.kind, at.table
     if known.is_unclear:
@@ -143,7 +143,7 @@ def _keys(at: At) -> list[KeyOf]:
     return []
 
 
-def index_dropped(at: At) -> tuple[TableFacts | None, IndexFacts | None]:
+def index_dropped(at: StepContext) -> tuple[TableFacts | None, IndexFacts | None]:
     """Of DROP INDEX, and the one behind a constraint that is dropped; None where the migration dropped it before."""
     is_drop = at.action.kind is Kind.DROP_INDEX
     table = at.known.owner_of_index(at.action.others[0]) if is_drop else at.table
@@ -162,7 +162,7 @@ def _named(names: list[str]) -> str:
     return and_list([*names[:MOST_NAMES], f"{more} more"] if more > 0 else names)
 
 
-def _what(at: At) -> str:
+def _what(at: StepContext) -> str:
     if at.action.kind is Kind.DROP_COLUMN:
         return f"{at.name}.{at.action.column}"
     if at.action.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
@@ -171,7 +171,7 @@ def _what(at: At) -> str:
     return at.name
 
 
-def _subject(at: At) -> str:
+def _subject(at: StepContext) -> str:
     return at.action.name if at.action.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX) else _what(at)
 
 

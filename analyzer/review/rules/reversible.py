@@ -2,7 +2,7 @@
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
-from analyzer.review.rules.rule import At, Findings, Rule
+from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.way_back import LOST
 
 GONE = Rule("MG050", "Cannot be taken back")
@@ -10,7 +10,7 @@ NO_WAY_BACK = Rule("MG051", "No way back")
 SAID_ELSEWHERE = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.DROP_DATABASE, Kind.DROP_SCHEMA})
 
 
-def cannot_be_taken_back(at: At) -> Findings:
+def cannot_be_taken_back(at: StepContext) -> Findings:
     """Of what no other rule says it."""
     lost = LOST.get(at.action.kind)
     if lost is None or at.action.kind in SAID_ELSEWHERE or at.is_new or at.action.kind is not Kind.ADD_ENUM_VALUE:
@@ -21,7 +21,7 @@ def cannot_be_taken_back(at: At) -> Findings:
     )  # fmt: skip
 
 
-def lacks_way_back(at: At) -> Findings:
+def lacks_way_back(at: StepContext) -> Findings:
     before = max((step.line for step in at.earlier), default=0)
     for remark in at.migration.no_way_back:
         is_here = before < remark.line <= at.step.line and at.action is at.step.actions[0]

@@ -8,7 +8,7 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import AT as ALTER
 from analyzer.review.files.migration import MigrationStep
-from analyzer.review.rules.rule import At, Findings
+from analyzer.review.rules.rule import Findings, StepContext
 from analyzer.review.rules.taken_away import LOST
 from analyzer.review.traffic import traffic
 
@@ -17,7 +17,7 @@ ENABLED = {ALTER.AT_EnableRowSecurity: True, ALTER.AT_DisableRowSecurity: False}
 FORCED = {ALTER.AT_ForceRowSecurity: True, ALTER.AT_NoForceRowSecurity: False}
 
 
-def enabled_without_policy(at: At) -> Findings:
+def enabled_without_policy(at: StepContext) -> Findings:
     if at.action.kind is not Kind.ROW_SECURITY or at.is_new or _is(ENABLED, at, at.earlier) or _policies(at):
         return
     is_known = at.table is not None and at.table.policies is not None
@@ -28,7 +28,7 @@ def enabled_without_policy(at: At) -> Findings:
     )  # fmt: skip
 
 
-def forced_on_owner(at: At) -> Findings:
+def forced_on_owner(at: StepContext) -> Findings:
     """But where ENABLE beside it says it."""
     if getattr(at.action.node, "subtype", None) != ALTER.AT_ForceRowSecurity or at.is_new:
         return
@@ -50,7 +50,7 @@ def forced_on_owner(at: At) -> Findings:
         )
 
 
-def last_policy_dropped(at: At) -> Findings:
+def last_policy_dropped(at: StepContext) -> Findings:
     action, table = at.action, at.table
     if action.kind is not Kind.POLICY or not action.is_off or table is None or not table.policies or at.is_new:
         return
@@ -62,12 +62,12 @@ def last_policy_dropped(at: At) -> Findings:
     )  # fmt: skip
 
 
-def _severity(at: At) -> Severity:
+def _severity(at: StepContext) -> Severity:
     using = traffic(at.known, at.relation)
     return Severity.INFO if using is not None and not using.statements else Severity.WARNING
 
 
-def _nobody_sees(at: At) -> str:
+def _nobody_sees(at: StepContext) -> str:
     is_forced = _is(FORCED, at, _transaction(at))
     who = "superusers" if is_forced else "its owner, superusers"
     neither = ", its owner neither" if is_forced else ""
@@ -77,12 +77,12 @@ def _nobody_sees(at: At) -> str:
     )
 
 
-def _transaction(at: At) -> list[MigrationStep]:
+def _transaction(at: StepContext) -> list[MigrationStep]:
     """All steps until the end of this one's transaction."""
     return [*at.earlier, at.step, *(step for step in at.later if at.same_transaction(step))]
 
 
-def _is(states: dict[object, bool], at: At, steps: Iterable[MigrationStep]) -> bool:
+def _is(states: dict[object, bool], at: StepContext, steps: Iterable[MigrationStep]) -> bool:
     """Whether row level security is enabled, or forced, after the steps."""
     there = at.table is not None and (at.table.has_row_security if states is ENABLED else at.table.forces_row_security)
     for action in _own(at, steps):
@@ -90,7 +90,7 @@ def _is(states: dict[object, bool], at: At, steps: Iterable[MigrationStep]) -> b
     return there
 
 
-def _policies(at: At) -> set[str]:
+def _policies(at: StepContext) -> set[str]:
     """Names of those at the end of the transaction, as far as they are known."""
     names = {policy.name for policy in at.table.policies or ()} if at.table is not None else set()
     for action in _own(at, _transaction(at)):
@@ -101,7 +101,7 @@ def _policies(at: At) -> set[str]:
     return names
 
 
-def _own(at: At, steps: Iterable[MigrationStep]) -> Iterator[Action]:
+def _own(at: StepContext, steps: Iterable[MigrationStep]) -> Iterator[Action]:
     for step in steps:
         for action in step.actions:
             if action.relation is not None and at.known.key(action.relation) == at.name:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from analyzer.findings import EvidenceLevel, Finding, Quantity, Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import ActionEffect
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.files.migration import Migration, MigrationStep
-from analyzer.review.known import Known
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
 
@@ -16,7 +16,7 @@ ALL_RULES: "dict[str, Rule]" = {}  # by code, as they are defined
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class StepContext:
     """``earlier``, ``later``: the steps around this one. ``has_safe``: there is a safe sequence for the statement.
 
     ``timeouts``: whether a lock_timeout holds, of each step of the migration.
@@ -66,7 +66,7 @@ class Rule:
         ALL_RULES[self.code] = self
 
     def finding(
-        self, at: At, severity: Severity, message: str, hint: str, *, subject: str = "", **evidence: Quantity
+        self, at: StepContext, severity: Severity, message: str, hint: str, *, subject: str = "", **evidence: Quantity
     ) -> Finding:
         relation = at.action.relation
         return Finding(
@@ -83,5 +83,5 @@ class Rule:
         )
 
 
-def is_of(at: At, *kinds: Kind) -> bool:
+def is_of(at: StepContext, *kinds: Kind) -> bool:
     return at.action.kind in kinds and at.action.relation is not None

@@ -9,12 +9,12 @@ from pglast import ast, enums
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import relation_name
-from analyzer.review.live import UsingStatement
+from analyzer.review.live_facts import UsingStatement
 from analyzer.review.names_made import is_made_again
 from analyzer.review.rights import role_names
 from analyzer.review.rules.design import WHOLE_SERVER
 from analyzer.review.rules.in_use import DEPLOY_FIRST, RENAMED, TABLE, used_by
-from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.review.statements import flag
 from analyzer.review.traffic import calls_per_day, traffic
 from analyzer.schema.facts import TableFacts
@@ -26,7 +26,7 @@ VIEWS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "USAGE")  # to read and to write
 
 
-def drops_view(at: At) -> Findings:
+def drops_view(at: StepContext) -> Findings:
     """But for one that the migration makes, before or again."""
     if not is_of(at, *VIEWS) or at.is_new or at.known.is_missing(at.relation):
         return
@@ -47,7 +47,7 @@ def drops_view(at: At) -> Findings:
         )  # fmt: skip
 
 
-def renames_value(at: At) -> Findings:
+def renames_value(at: StepContext) -> Findings:
     """Recorded texts are without their values: which of them name this one nobody knows."""
     if at.action.kind is not Kind.RENAME_ENUM_VALUE:
         return
@@ -72,7 +72,7 @@ def renames_value(at: At) -> Findings:
         yield RENAMED.finding(at, Severity.INFO, message, hint, subject=f"{enum}.{value}")
 
 
-def revokes(at: At) -> Findings:
+def revokes(at: StepContext) -> Findings:
     """But for what a later GRANT gives back, and rights that let nobody read or write."""
     action, live = at.action, at.known.live
     if action.kind is not Kind.REVOKE or at.is_new:
@@ -111,7 +111,7 @@ def _taken(action: Action) -> set[str]:
     return of & set(action.columns) if action.columns else of
 
 
-def _objects(at: At) -> Iterator[tuple[TableFacts | None, set[str]]]:
+def _objects(at: StepContext) -> Iterator[tuple[TableFacts | None, set[str]]]:
     """Tables with the names by which a GRANT is one on them; None for a schema, and without a server."""
     action, facts = at.action, at.known.facts
     if action.relation is not None:
@@ -123,7 +123,7 @@ def _objects(at: At) -> Iterator[tuple[TableFacts | None, set[str]]]:
         yield from ((t, {t.qualified_name, f"{t.schema}.*"}) for t in facts if t.schema == action.column)
 
 
-def _lost(at: At, table: TableFacts | None, names: set[str]) -> dict[str, set[str]]:
+def _lost(at: StepContext, table: TableFacts | None, names: set[str]) -> dict[str, set[str]]:
     """By role; PUBLIC loses what it had."""
     lost: dict[str, set[str]] = {}
     for role in role_names(at.action.statement.grantees):
@@ -135,7 +135,7 @@ def _lost(at: At, table: TableFacts | None, names: set[str]) -> dict[str, set[st
     return lost
 
 
-def _given(at: At, role: str, names: set[str]) -> set[str]:
+def _given(at: StepContext, role: str, names: set[str]) -> set[str]:
     """By later GRANTs to the same role; one on columns counts as one on the table."""
     given: set[str] = set()
     for statement in (action.statement for step in at.later for action in step.actions):
@@ -146,7 +146,7 @@ def _given(at: At, role: str, names: set[str]) -> set[str]:
     return given
 
 
-def _granted_on(statement: Node, at: At) -> Iterator[str]:
+def _granted_on(statement: Node, at: StepContext) -> Iterator[str]:
     is_all = statement.targtype == enums.GrantTargetType.ACL_TARGET_ALL_IN_SCHEMA
     for each in statement.objects or ():
         if isinstance(each, ast.RangeVar):
@@ -159,14 +159,14 @@ def _is_of_schema(statement: Node) -> bool:
     return bool(statement.objtype == enums.ObjectType.OBJECT_SCHEMA)
 
 
-def _needs(statement: UsingStatement, rights: set[str], table: TableFacts | None, at: At) -> bool:
+def _needs(statement: UsingStatement, rights: set[str], table: TableFacts | None, at: StepContext) -> bool:
     if table is not None:
         return any((table.oid, right) in statement.needs for right in rights)
     oids = {t.oid for t in at.known.facts or () if t.schema == at.action.column}
     return bool(statement.tables & oids)
 
 
-def no_replica_identity(at: At) -> Findings:
+def no_replica_identity(at: StepContext) -> Findings:
     identity = getattr(at.action.node, "def_", None)
     if not is_of(at, Kind.TABLE_DETAIL) or at.is_new or getattr(identity, "identity_type", "") != NOTHING:
         return
@@ -176,7 +176,7 @@ def no_replica_identity(at: At) -> Findings:
     )  # fmt: skip
 
 
-def autovacuum_off(at: At) -> Findings:
+def autovacuum_off(at: StepContext) -> Findings:
     """But where a later statement gives it back."""
     if not is_of(at, Kind.SET_OPTIONS) or at.is_new or not _sets_autovacuum(at.action, False):
         return
@@ -199,7 +199,7 @@ def _sets_autovacuum(action: Action, is_on: bool) -> bool:
     return bool(options) and (is_reset or flag(options, "autovacuum_enabled")) == is_on
 
 
-def drops_owned(at: At) -> Findings:
+def drops_owned(at: StepContext) -> Findings:
     """But of roles after REASSIGN OWNED, when their rights alone are left to go."""
     if at.action.kind is not Kind.DROP_OWNED:
         return

@@ -12,7 +12,7 @@ from analyzer.review.files.migration import MigrationStep
 from analyzer.review.locks import Lock, Mode, locks_of
 from analyzer.review.reads import tables_read_whole
 from analyzer.review.rules.fails import untouched_column
-from analyzer.review.rules.rule import At, Findings, Rule
+from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, LONG_S, SAFE, waiting_calls
 from analyzer.review.traffic import traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
@@ -32,7 +32,7 @@ TIMEOUTS = {
 }
 
 
-def held_over_work(at: At) -> Findings:
+def held_over_work(at: StepContext) -> Findings:
     """A strong lock of an earlier statement of this transaction, while this one takes its time."""
     if at.step.is_alone:
         return
@@ -58,11 +58,11 @@ def held_over_work(at: At) -> Findings:
         return
 
 
-def _what(at: At) -> str:
+def _what(at: StepContext) -> str:
     return at.step.origin if at.action.kind is Kind.CODE else f"this {at.action.kind.value}"
 
 
-def _earlier_locks(at: At) -> list[tuple[MigrationStep, Lock]]:
+def _earlier_locks(at: StepContext) -> list[tuple[MigrationStep, Lock]]:
     """Of this transaction, the strongest first, on relations that others use."""
     locks = []
     for step in at.earlier:
@@ -73,7 +73,7 @@ def _earlier_locks(at: At) -> list[tuple[MigrationStep, Lock]]:
     return sorted(locks, key=lambda pair: -pair[1].mode)
 
 
-def _own_seconds(at: At) -> float | None:
+def _own_seconds(at: StepContext) -> float | None:
     """None: it may take long, its size is not known. 0 of what does not touch rows."""
     action = at.action
     if action.kind in WRITES:
@@ -94,7 +94,7 @@ def queries(action: Action) -> list[TableWork]:
     return [TableWork("scan", relation, "its query reads every row") for relation in tables_read_whole(action)]
 
 
-def no_lock_timeout(at: At) -> Findings:
+def no_lock_timeout(at: StepContext) -> Findings:
     """The first statement of the file that takes a strong lock without one, for all of them."""
     locks, live = _strong_locks(at.effect.locks, at), at.known.live
     if not locks:
@@ -117,16 +117,16 @@ def no_lock_timeout(at: At) -> Findings:
     )  # fmt: skip
 
 
-def _takes_strong_lock(step: MigrationStep, at: At) -> bool:
+def _takes_strong_lock(step: MigrationStep, at: StepContext) -> bool:
     return any(_strong_locks(locks_of(action, at.known), at) for action in step.actions)
 
 
-def _strong_locks(locks: Iterable[Lock], at: At) -> list[Lock]:
+def _strong_locks(locks: Iterable[Lock], at: StepContext) -> list[Lock]:
     """Those that others wait for."""
     return [lock for lock in locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
 
 
-def changes_many_rows(at: At) -> Findings:
+def changes_many_rows(at: StepContext) -> Findings:
     share = _share(at)
     if share is None or at.is_new or at.known.is_empty(at.relation):
         return
@@ -158,11 +158,11 @@ def changes_many_rows(at: At) -> Findings:
     )  # fmt: skip
 
 
-def _share(at: At) -> Share | None:
+def _share(at: StepContext) -> Share | None:
     return share_changed(at.action, at.known, lambda name: untouched_column(at, name))
 
 
-def nested_transaction(at: At) -> Findings:
+def nested_transaction(at: StepContext) -> Findings:
     kinds = (Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK)
     if at.action.kind not in kinds:
         return
@@ -182,7 +182,7 @@ def nested_transaction(at: At) -> Findings:
         )  # fmt: skip
 
 
-def left_open(at: At) -> Findings:
+def left_open(at: StepContext) -> Findings:
     is_last = not any(a.kind is Kind.BEGIN for s in at.later for a in s.actions)
     if at.action.kind is Kind.BEGIN and at.migration.is_left_open and is_last:
         yield LEFT_OPEN.finding(

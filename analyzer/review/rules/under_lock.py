@@ -6,7 +6,7 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, total_seconds, work_words
 from analyzer.review.locks import Lock
-from analyzer.review.rules.rule import At, Findings, Rule
+from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.traffic import calls_per_day, traffic, waiting_words
 from analyzer.words.durations import DAY_S
 from analyzer.words.lists import and_list
@@ -46,7 +46,7 @@ HINTS_WITHOUT = {
 }
 
 
-def work_under_lock(at: At) -> Findings:
+def work_under_lock(at: StepContext) -> Findings:
     """Each relation once, by the worst that is done while it is locked."""
     works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
     if not works:
@@ -81,7 +81,7 @@ def work_under_lock(at: At) -> Findings:
     )
 
 
-def _hint_without(at: At) -> str:
+def _hint_without(at: StepContext) -> str:
     new, becomes = at.action.new, at.action.type
     if new is not None and new.generated:
         return GENERATED
@@ -91,7 +91,7 @@ def _hint_without(at: At) -> str:
     return HINTS_WITHOUT.get(at.action.kind, AT_REST)
 
 
-def _locks_waited_for(at: At, seconds: float | None, is_certain: bool) -> list[Lock]:
+def _locks_waited_for(at: StepContext, seconds: float | None, is_certain: bool) -> list[Lock]:
     """The one first that matters most, by who waits for it; an index's counts for its table's readers."""
     locks = [lock for lock in at.effect.locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
     worked_on = {at.known.key(w.relation) for w in at.effect.work}
@@ -110,13 +110,13 @@ def _locks_waited_for(at: At, seconds: float | None, is_certain: bool) -> list[L
     return sorted(locks, key=weight, reverse=True)
 
 
-def waiting_calls(at: At, lock: Lock) -> float:
+def waiting_calls(at: StepContext, lock: Lock) -> float:
     """Recorded calls of a day that would wait for it; 0 where nothing is recorded."""
     using = traffic(at.known, lock.table or lock.relation)
     return calls_per_day(using.waiting(lock.mode)) if using is not None else 0.0
 
 
-def _waiting(at: At, locks: list[Lock], seconds: float | None) -> Iterator[str]:
+def _waiting(at: StepContext, locks: list[Lock], seconds: float | None) -> Iterator[str]:
     """Who waits for the first lock, and who else for the others; a partition's are its table's."""
     tables = list(dict.fromkeys(at.known.key(lock.table or lock.relation) for lock in locks))
     counted: set[str] = set()
@@ -133,7 +133,7 @@ def _waiting(at: At, locks: list[Lock], seconds: float | None) -> Iterator[str]:
         counted |= waiting | {name}
 
 
-def _severity(at: At, lock: Lock, seconds: float | None, is_certain: bool) -> Severity | None:
+def _severity(at: StepContext, lock: Lock, seconds: float | None, is_certain: bool) -> Severity | None:
     if seconds is not None and seconds < BRIEF_S:
         return None
     using = traffic(at.known, lock.table or lock.relation)
@@ -143,7 +143,7 @@ def _severity(at: At, lock: Lock, seconds: float | None, is_certain: bool) -> Se
     return Severity.CRITICAL if is_long and is_certain else Severity.WARNING
 
 
-def not_concurrently(at: At) -> Findings:
+def not_concurrently(at: StepContext) -> Findings:
     """DROP INDEX and DETACH PARTITION, which are brief, but wait for everybody and let everybody wait."""
     kinds = (Kind.DROP_INDEX, Kind.DETACH_PARTITION)
     if at.action.kind not in kinds or at.action.is_concurrent or not at.has_safe:

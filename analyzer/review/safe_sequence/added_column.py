@@ -5,7 +5,7 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, NewColumn
 from analyzer.review.column_types import SERIALS
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.backfill import batched, key_of
 from analyzer.review.safe_sequence.constraints import constraint_of, constraint_steps, key_steps, not_null_steps
 from analyzer.review.safe_sequence.names import constraint_name, object_name

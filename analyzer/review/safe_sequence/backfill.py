@@ -4,7 +4,7 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import is_always_true
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.safe_step import SafeStep, relation_sql, with_changes
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName

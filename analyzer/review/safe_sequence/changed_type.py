@@ -8,7 +8,7 @@ from pglast.stream import RawStream
 
 from analyzer.advice.code.change import dollar_quoted
 from analyzer.review.actions import Action
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.backfill import batched, key_of
 from analyzer.review.safe_sequence.constraints import not_null_steps
 from analyzer.review.safe_sequence.names import MOST_BYTES

@@ -4,7 +4,7 @@ from pglast import ast, enums
 from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.names import MOST_BYTES, constraint_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
 from analyzer.schema.quoting import quote_identifier

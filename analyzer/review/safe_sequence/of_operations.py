@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.files.migration import Framework, MigrationStep
-from analyzer.review.known import Known
 from analyzer.review.rules.transactions import WHOLE_TABLE
 from analyzer.review.rules.under_lock import INDEX, NOT_CONCURRENTLY, REWRITE, SCAN
 from analyzer.review.safe_sequence.render import rendered

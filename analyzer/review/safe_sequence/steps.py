@@ -7,7 +7,7 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import changes_all_rows
-from analyzer.review.known import Known
+from analyzer.review.facts_at_statement import Known
 from analyzer.review.locks import locks_of, name_of
 from analyzer.review.partitions import bounds_as_check, missing_indexes
 from analyzer.review.safe_sequence.added_column import added_column

@@ -17,7 +17,7 @@ from analyzer.monitored.copy_format import HEADER, TRAILER
 Ints = NDArray[np.int64]
 
 
-def to_us(at: datetime) -> int:
+def to_microseconds(at: datetime) -> int:
     """Unix time in whole microseconds, exact (``datetime.timestamp()`` is a float)."""
     delta = at - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
@@ -86,6 +86,6 @@ def copy_rows(select: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> It
         yield row
 
 
-def us_sql(expression: str) -> str:
+def microseconds_sql(expression: str) -> str:
     """SQL: a timestamptz as Unix microseconds, exact."""
     return f"(extract(epoch from {expression}) * 1000000)::bigint"

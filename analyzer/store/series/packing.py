@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from analyzer.store.series.columns import COLUMNS
-from analyzer.store.series.copying import copy_out, copy_rows, to_us, us_sql
+from analyzer.store.series.copying import copy_out, copy_rows, microseconds_sql, to_microseconds
 from analyzer.store.series.partitions import drop_partition, ensure_partition, floor_to, partitions_of
 
 logger = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ def _pack_server(partition: str, hour: datetime, server_id: int) -> int:
     for i in range(0, len(entries), ENTRIES_AT_ONCE):
         first, last = entries[i], entries[min(i + ENTRIES_AT_ONCE, len(entries)) - 1]
         rows = copy_out(
-            f"select entry_id, {us_sql('taken_at')}{counters} from {partition}"
+            f"select entry_id, {microseconds_sql('taken_at')}{counters} from {partition}"
             " where server_id = %s and entry_id between %s and %s order by entry_id, taken_at",
             2 + len(used),
             [server_id, first, last],
@@ -159,7 +159,7 @@ def write_chunks(
 ) -> None:
     """Points of one server and hour, sorted by entry, then time; ``values[:, i]`` is ``columns[i]``."""
     names = ("hour", "first_entry", "last_entry", "server_id", "points", "entry_ids", "taken_at", *columns)
-    hour_us = to_us(hour)
+    hour_us = to_microseconds(hour)
     with (
         connection.cursor() as cursor,
         cursor.copy(f"copy statement_packed ({', '.join(names)}) from stdin (format binary)") as copy,
@@ -196,7 +196,7 @@ def read_fresh(
         "server_id = %(server)s" if entry_ids is None else "entry_id = any(%(entries)s)"
     )
     return copy_out(
-        f"select entry_id, {us_sql('taken_at')}{counters} from statement_delta where {where}",
+        f"select entry_id, {microseconds_sql('taken_at')}{counters} from statement_delta where {where}",
         2 + len(columns),
         {"server": server_id, "start": start, "end": end, "entries": list(entry_ids or ())},
     )
@@ -210,7 +210,7 @@ def _read_packed(
         if entry_ids is None
         else " and exists (select 1 from unnest(%(entries)s::bigint[]) e where e between first_entry and last_entry)"
     )
-    about = (us_sql("hour"), "first_entry", "points::bigint", "entry_ids", "taken_at")
+    about = (microseconds_sql("hour"), "first_entry", "points::bigint", "entry_ids", "taken_at")
     copied = copy_rows(
         f"select {', '.join([*about, *columns])} from statement_packed"
         f" where server_id = %(server)s and hour >= %(first)s and hour <= %(end)s{some}",
@@ -223,7 +223,7 @@ def _read_packed(
     if not parts:
         return np.zeros((0, 2 + len(columns)), dtype=np.int64)
     rows = np.concatenate(parts)
-    keep = (rows[:, 1] > to_us(start)) & (rows[:, 1] <= to_us(end))
+    keep = (rows[:, 1] > to_microseconds(start)) & (rows[:, 1] <= to_microseconds(end))
     if entry_ids is not None:
         keep &= np.isin(rows[:, 0], np.asarray(entry_ids, dtype=np.int64))
     out: Ints = rows[keep]

@@ -15,7 +15,7 @@ from analyzer.models import LastReading, Server
 from analyzer.store.locks import READING, wait_for
 from analyzer.store.series import sums
 from analyzer.store.series.columns import COLUMNS
-from analyzer.store.series.copying import to_us
+from analyzer.store.series.copying import to_microseconds
 from analyzer.store.series.packing import read_fresh
 from analyzer.store.series.partitions import floor_to, next_start
 
@@ -89,7 +89,7 @@ def _sum_fresh(server_id: int, after: datetime, upto: datetime) -> int:
         end = min(upto, start - (start - floor_to(start, "hour")) % RECENT + RECENT)
         covered_s = sum(seconds for at, seconds in intervals if start < at <= end)
         if covered_s:
-            span = rows[(rows[:, 1] > to_us(start)) & (rows[:, 1] <= to_us(end))]
+            span = rows[(rows[:, 1] > to_microseconds(start)) & (rows[:, 1] <= to_microseconds(end))]
             total = sums.Accumulator(np.unique(span[:, 0]), used)
             for at in np.unique(span[:, 1]):
                 one = span[span[:, 1] == at]

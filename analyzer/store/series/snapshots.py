@@ -19,7 +19,7 @@ from analyzer.store import events
 from analyzer.store.locks import READING, wait_for
 from analyzer.store.series import clock, deltas, long_intervals
 from analyzer.store.series.columns import COLUMNS, INDEX, SUM_COLUMNS
-from analyzer.store.series.copying import binary_rows, copy_in, from_us, to_us
+from analyzer.store.series.copying import binary_rows, copy_in, from_us, to_microseconds
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.store.texts import keep_names, keep_texts, retryable_entries
 
@@ -86,7 +86,7 @@ def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetim
             else:
                 parts = [long_intervals.IntervalPart(taken_at, changes.interval_s, np.arange(len(values)), values)]
             for part in parts:
-                write_deltas(server.pk, to_us(part.taken_at), changed_ids[part.rows], part.values)
+                write_deltas(server.pk, to_microseconds(part.taken_at), changed_ids[part.rows], part.values)
                 _write_server_delta(server.pk, part, is_top[others][part.rows])
         if previous is not None and last is not None:
             events.note_run(server, previous.state, reading.state, taken_at, min(last.taken_at, taken_at))

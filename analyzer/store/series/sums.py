@@ -21,7 +21,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from analyzer.store.series.columns import COLUMNS
-from analyzer.store.series.copying import copy_rows, from_us, us_sql
+from analyzer.store.series.copying import copy_rows, from_us, microseconds_sql
 from analyzer.store.series.packing import decode, encode, joined
 from analyzer.store.series.partitions import ensure_partition
 
@@ -166,7 +166,13 @@ def read(
     if entry_ids is not None:
         where += " and exists (select from unnest(%(entries)s::bigint[]) e where e between first_entry and last_entry)"
         params = {**params, "entries": list(entry_ids)}
-    about = (us_sql("starts_at"), us_sql("ends_at"), "(covered_s * 1000000)::bigint", "first_entry", "points::bigint")
+    about = (
+        microseconds_sql("starts_at"),
+        microseconds_sql("ends_at"),
+        "(covered_s * 1000000)::bigint",
+        "first_entry",
+        "points::bigint",
+    )
     before = None
     seen: dict[tuple[int, bytes], Entries] = {}
     for row in copy_rows(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analyzer.models import Server, Statement
 from analyzer.store.series.columns import without_calls
-from analyzer.store.series.copying import to_us
+from analyzer.store.series.copying import to_microseconds
 from analyzer.store.series.packing import read_fresh, read_points
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.spans import MOST_NAMED, EntrySums, Spans, read_spans
@@ -204,7 +204,7 @@ def _times(
         mine, at = chunk.entries.find(entry_ids)
         values = np.column_stack([chunk.pick(name, at) for name in columns])
         without_calls(entry_ids[mine], values, columns, fetches)
-        yield np.full(len(values), to_us(chunk.starts_at)), values
+        yield np.full(len(values), to_microseconds(chunk.starts_at)), values
     points = read_fresh(spans.server.pk, spans.fresh_from, spans.window.end, columns, entry_ids.tolist())
     without_calls(points[:, 0], points[:, 2:], columns, fetches)
     yield points[:, 1], points[:, 2:]

@@ -17,7 +17,7 @@ from analyzer.store.parameters import samples_by_statement
 from analyzer.store.schemas import newest_schema
 from analyzer.store.series.activity import session_evidence
 from analyzer.store.series.columns import without_calls
-from analyzer.store.series.copying import from_us, to_us
+from analyzer.store.series.copying import from_us, to_microseconds
 from analyzer.store.series.packing import read_points
 from analyzer.store.series.totals import StatementRate
 from analyzer.store.series.windows import Window
@@ -62,7 +62,7 @@ def _intervals(server: Server, window: Window, most: int) -> tuple[NDArray[np.in
     lengths = np.array([r[1] for r in rows])
     usual = float(np.median(lengths))
     keep = (lengths >= usual * USUAL[0]) & (lengths <= usual * USUAL[1])
-    return np.array([to_us(r[0]) for r in rows], dtype=np.int64)[keep], usual
+    return np.array([to_microseconds(r[0]) for r in rows], dtype=np.int64)[keep], usual
 
 
 def _before(times: NDArray[np.int64], interval_s: float) -> datetime:

@@ -15,7 +15,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class LookedAt:
+class ChecksOfServer:
     """The statements, by fingerprint, that a run of checks looked at; ``seen_from``: last seen before it, one is gone.
 
     ``off``: codes of checks that are switched off, whose findings close whether their statements ran or not.

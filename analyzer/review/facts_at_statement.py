@@ -9,7 +9,7 @@ from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import new_column, relation_name
 from analyzer.review.column_types import ColumnType, type_named
 from analyzer.review.known_checks import KnownCheck, check_expression, says_not_null
-from analyzer.review.live import LiveFacts
+from analyzer.review.live_facts import LiveFacts
 from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to, renaming
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.parse import TableName

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analyzer.advice.as_read import as_read, missing_table, why_unread
 from analyzer.advice.code import CodeOptions, DjangoModel, code_for
 from analyzer.advice.code.change import creation
 from analyzer.advice.code.change import in_each_schema as changes_in_each_schema
 from analyzer.advice.ddl import create_index, in_each_schema
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.outcome import definition_from_json, definition_to_json
+from analyzer.advice.resolved_workload import as_read, missing_table, why_unread
 from analyzer.advice.rollout.steps import steps_forward
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.schema.facts import TableActivity

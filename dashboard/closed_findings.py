@@ -6,7 +6,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from analyzer.models import FindingEvent, FindingRecord
-from analyzer.store.gains import LEAST_SUMMED_S, MAY_BE_NEEDED, NO_LESS, NOT_MENDED, NOT_SEEN, Gained, is_gain
+from analyzer.store.gains import LEAST_SUMMED_S, MAY_BE_NEEDED, NO_LESS, NOT_MENDED, NOT_SEEN, MeasuredSavings, is_gain
 from analyzer.words.durations import THIN, span_words, time_words
 from analyzer.words.lists import counted
 from analyzer.words.visible import visible_line
@@ -58,7 +58,7 @@ def last_closings() -> QuerySet[FindingEvent]:
     return FindingEvent.objects.filter(what=FindingEvent.What.CLOSED, finding__closed_at=F("at"))
 
 
-def gained_line(gained: Gained) -> str:
+def gained_line(gained: MeasuredSavings) -> str:
     """ "Gone in the last 30 days: 2 h 10 min a day"; "" where it is not worth telling."""
     if gained.s_per_day < LEAST_TOLD_S:
         return ""
