@@ -120,6 +120,8 @@ def hash_table(raw: Raw) -> HashTable | None:
 
 
 def hash_aggregates(raw: Raw, workers: tuple[Raw, ...]) -> tuple[HashAggregate, ...]:
+    if not workers and "HashAgg Batches" not in raw:
+        return ()
     return tuple(
         HashAggregate(
             batches=batches,
