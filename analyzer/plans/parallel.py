@@ -41,7 +41,7 @@ def is_shared(node: PlanNode) -> bool:
 def runs_of(node: PlanNode) -> float:
     """How often it ran: processes that share out its rows have one run together, others have each their own."""
     loops = float(node.loops or 0)
-    return max(1.0, loops / node.processes) if is_shared(node) else loops
+    return max(1.0, loops / node.processes) if node.processes > 1 and is_shared(node) else loops
 
 
 def process_times_ms(node: PlanNode) -> tuple[float, list[float]] | None:

@@ -74,6 +74,8 @@ def _join_that_filters(node: PlanNode) -> PlanNode | None:
 def together(parts: Iterable[Scanned]) -> Scanned:
     """Scans of one table's partitions as one."""
     every = list(parts)
+    if len(every) == 1:
+        return every[0]
     times = [part.time_ms for part in every]
     return Scanned(
         read=sum(part.read for part in every),
