@@ -511,7 +511,7 @@ def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_m
     roll_up(shop.shop)  # then days, hours and minutes of sums are read, twice: for the totals and for the chart
     with django_assert_max_num_queries(35):
         person.get(page + "30d")
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(26):
         person.get("/servers/shop/statements/?window=30d")
 
 
