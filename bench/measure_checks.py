@@ -41,6 +41,7 @@ def measure(_: Context) -> list[Result]:
     small = _of_size(100)
     of_small = _context(parse_plan(small))
     small_s = _fastest(lambda: _whole(small, of_small), OF_MILLISECONDS)
+    text_s = _fastest(lambda: parse_plan(TEXT))
     plans = [_of_size(15, start) for start in range(40)]
     parsed = [parse_plan(plan) for plan in plans]
     nodes = sum(len(plan.nodes) for plan in parsed) / len(parsed)
@@ -59,7 +60,7 @@ def measure(_: Context) -> list[Result]:
             5.0,
         ),
         Result("a plan of 10,000 nodes likewise, CPU", _fastest(lambda: _whole(large, of_large)), "s", 1.0),
-        Result("a plan of 10 MB as text read, CPU", _fastest(lambda: parse_plan(TEXT)), "s", 5.0),
+        Result("a plan of 10 MB as text read, CPU", text_s, "s", 5.0),
     ]
 
 
