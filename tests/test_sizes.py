@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.words.sizes import MB, size_words
+from analyzer.words.sizes import MB, setting_bytes, size_words
 from dashboard.templatetags.quantities import quantity, size
 
 ROOT = Path(__file__).parent.parent
@@ -53,3 +53,19 @@ def test_the_search_for_them_finds_some():
     assert OF_ITS_OWN.search('f"{n} MiB"')
     assert IN_TEMPLATES.search("{{ size }} MB")
     assert IN_TEMPLATES.search("{{ size|filesizeformat }}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("4MB", 4 * MB),
+        ("64kB", 65_536),
+        ("2GB", 2048 * MB),
+        ("1TB", 1024**4),
+        ("512", 524_288),
+        ("-1", None),
+        ("", None),
+    ],
+)
+def test_a_memory_setting_in_bytes(setting: str, expected: int | None) -> None:
+    assert setting_bytes(setting) == expected

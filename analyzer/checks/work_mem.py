@@ -5,7 +5,7 @@ import re
 
 from analyzer.findings import Fix
 from analyzer.plans import Plan, PlanNode
-from analyzer.words.sizes import MB, memory_setting, size_words
+from analyzer.words.sizes import MB, memory_setting, setting_bytes, size_words
 
 SORT_FACTOR = 2.5  # memory / temporary file; measured: 0.7 to 2.2 for six tables of 300,000 rows on PostgreSQL 18
 # Bytes of a group in a hash table beside its columns; measured on 13 and 18: 50 to 210 for keys, counts and max, 370 to
@@ -14,8 +14,6 @@ GROUP_BYTES, STATEFUL_GROUP_BYTES = 220, 460
 STATEFUL = re.compile(r"\b(?!(?:count|min|max|bool_and|bool_or|every)\()\w+\(")
 MORE = 1.2  # judgement: what spilled did not fit into its peak
 MOST = 1024 * MB  # judgement: more for one node of one session is a matter of the whole server
-SIZE = re.compile(r"(\d+)(kB|MB|GB|TB)")  # as EXPLAIN's SETTINGS print work_mem
-UNITS = {"kB": 1024, "MB": MB, "GB": 1024 * MB, "TB": 1024 * 1024 * MB}
 RAISED = 2  # times what did not do, where by its figures it should have; judgement
 HASH_MEM_MULTIPLIER = 2.0  # the default from 15 on; 1 before
 
@@ -73,10 +71,9 @@ def work_mem_advice(needed_bytes: float, plan: Plan | None) -> tuple[str, tuple[
 
 
 def _more_than_in_force(needed_bytes: float, plan: Plan | None) -> float:
-    in_force = SIZE.fullmatch(plan.settings.get("work_mem", "")) if plan is not None else None
-    if in_force is None:
+    in_force_bytes = setting_bytes(plan.settings.get("work_mem", "")) if plan is not None else None
+    if in_force_bytes is None:
         return needed_bytes
-    in_force_bytes = int(in_force[1]) * UNITS[in_force[2]]
     return needed_bytes if math.ceil(needed_bytes / MB) * MB > in_force_bytes else in_force_bytes * RAISED
 
 

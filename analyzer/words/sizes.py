@@ -22,6 +22,17 @@ def size_words(size_bytes: float) -> str:
     return f"{short_number(amount)} {unit}"
 
 
+def setting_bytes(setting: str) -> int | None:
+    """Of a memory setting as SHOW, current_setting() and EXPLAIN (SETTINGS) print it; None for -1, no limit.
+
+    Without a unit it counts kB, as work_mem and temp_file_limit do.
+    """
+    for number, unit in enumerate(BIGGER, 1):
+        if setting.endswith(unit) and setting.removesuffix(unit).isdigit():
+            return int(setting.removesuffix(unit)) << 10 * number
+    return int(setting) * KB if setting.isdigit() else None
+
+
 def memory_setting(size_bytes: float) -> str:
     """As ``work_mem`` takes it, rounded up to whole megabytes: "28MB"."""
     return str(-(-int(size_bytes) // MB)) + "MB"

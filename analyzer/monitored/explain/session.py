@@ -25,6 +25,7 @@ from analyzer.monitored.loader import MARKER
 from analyzer.monitored.login import LenientBinaryText, LenientText
 from analyzer.monitored.watchdog import Backend, Watchdog
 from analyzer.statements.tree import Node, Unparsable, fresh_parse
+from analyzer.words.sizes import setting_bytes
 
 # One name for all: pg_stat_statements keeps an entry for every different text of a utility before 17.
 PREPARED = "pgloupe"
@@ -228,7 +229,7 @@ def explain_session(
         local_settings={"standard_conforming_strings": "on"},
     ):
         (row,) = connection.run("gate_session", action="looking at our own session")
-        temp_bytes = _kilobytes(row.temp_file_limit)
+        temp_bytes = setting_bytes(row.temp_file_limit)
         session = ExplainSession(
             connection, guard, limits, Backend(row.pid, row.backend_start), timeout_ms,
             row.pid != connection.backend_pid, temp_bytes, ask_again,
@@ -236,7 +237,7 @@ def explain_session(
         if row.parallel_workers > limits.max_parallel_workers:
             session.set_local("max_parallel_workers_per_gather", str(limits.max_parallel_workers))
         # set for the database, by its owner, they would hold for our session as well
-        work_bytes = _kilobytes(row.work_mem) or 0
+        work_bytes = setting_bytes(row.work_mem) or 0
         if work_bytes * row.hash_mem_multiplier > limits.memory_bytes_ceiling:
             session.set_local("hash_mem_multiplier", "1")
             session.set_local("work_mem", f"{min(work_bytes, limits.memory_bytes_ceiling) // 1024}kB")
@@ -263,12 +264,3 @@ def must_be_execute(sent: str, name: str, count: int) -> None:
         raise StatementFailed("checking a statement", None, "the values do not stay values when they are quoted")
     if not all(isinstance(v, ast.A_Const) for v in values):
         raise StatementFailed("checking a statement", None, "the values do not stay values when they are quoted")
-
-
-def _kilobytes(setting: str) -> int | None:
-    """A memory setting as current_setting() shows it; None for -1, no limit."""
-    units = {"kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
-    for unit, size in units.items():
-        if setting.endswith(unit) and setting.removesuffix(unit).isdigit():
-            return int(setting.removesuffix(unit)) * size
-    return int(setting) * 1024 if setting.isdigit() else None
