@@ -6,18 +6,18 @@ from math import log2
 from analyzer.schema.facts import SchemaFacts, TableFacts
 
 
-def standing_of(facts: SchemaFacts, qualified_name: str) -> str:
+def figures_digest(facts: SchemaFacts, qualified_name: str) -> str:
     """Changes when the table or one of its partitions is analysed, written anew, vacuumed of most of what it holds, or
     updated in another way than before; not with what comes and goes all day. "" of no known table.
     """
     table = facts.table_called(qualified_name)
     if table is None:
         return ""
-    standings = list(map(_standing, facts.with_partitions(table)))
-    return hashlib.sha256(repr(standings).encode()).hexdigest()[:16]
+    figures = list(map(_figures, facts.with_partitions(table)))
+    return hashlib.sha256(repr(figures).encode()).hexdigest()[:16]
 
 
-def _standing(table: TableFacts) -> tuple[object, ...]:
+def _figures(table: TableFacts) -> tuple[object, ...]:
     activity = table.activity
     return (
         table.oid,

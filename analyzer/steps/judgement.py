@@ -10,7 +10,7 @@ from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.figures_changed import standing_of
+from analyzer.schema.figures_changed import figures_digest
 from analyzer.statements.inner_query import planned_query
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import schemas
@@ -31,7 +31,7 @@ def is_due(record: PlanRecord, facts: SchemaFacts | None, judged_with: str) -> b
     if record.judged_with != judged_with:
         return True
     standing: Mapping[str, str] = record.judgement.get("standing", {})
-    return facts is not None and any(standing_of(facts, table) != before for table, before in standing.items())
+    return facts is not None and any(figures_digest(facts, table) != before for table, before in standing.items())
 
 
 def judge(records: Sequence[PlanRecord], facts: SchemaFacts | None, rules: Rules, judged_with: str) -> None:
@@ -68,7 +68,7 @@ def _to_json(outcome: Outcome, facts: SchemaFacts | None) -> dict[str, Any]:
     codes = {check.code for check in checks_of(Plan) if check.reads_figures}
     told = {finding.table for finding in outcome.findings if finding.code in codes and finding.table}
     kept = {
-        "standing": {table: standing_of(facts, table) for table in sorted(told)} if facts is not None else {},
+        "standing": {table: figures_digest(facts, table) for table in sorted(told)} if facts is not None else {},
         "findings": [finding.to_json() for finding in outcome.findings],
         "not_run": outcome.not_run,
         "failed": outcome.failed,

@@ -9,7 +9,7 @@ import pytest
 from analyzer.checks import Check, Context, all_checks, run_checks
 from analyzer.plans import Plan
 from analyzer.schema.facts import SchemaFacts, TableActivity, TableFacts
-from analyzer.schema.figures_changed import standing_of
+from analyzer.schema.figures_changed import figures_digest
 from analyzer.schema.storage import StorageFacts
 from tests.checks.builders import build, context, facts
 from tests.checks.test_cases import each_case
@@ -47,25 +47,25 @@ def of(**fields: Any) -> SchemaFacts:
 
 def test_a_table_stands_as_it_did_until_it_is_analysed_written_anew_or_vacuumed() -> None:
     of_day = TableActivity(live_rows=1_000, dead_rows=10, updated_rows=1_000, hot_updated_rows=950)
-    before = standing_of(of(size_bytes=2**25, activity=of_day), "public.t")
+    before = figures_digest(of(size_bytes=2**25, activity=of_day), "public.t")
     later = replace(of_day, live_rows=1_050, dead_rows=60, updated_rows=1_100, hot_updated_rows=1_040)
-    assert standing_of(of(size_bytes=2**25 + 8192, activity=later, rows=1_050.0), "public.t") == before
+    assert figures_digest(of(size_bytes=2**25 + 8192, activity=later, rows=1_050.0), "public.t") == before
     for fields in (
         {"size_bytes": 2**23},
         {"storage": StorageFacts(last_autoanalyze=AT)},
         {"activity": replace(of_day, dead_rows=5_000)},
         {"activity": replace(of_day, updated_rows=2_000)},
     ):
-        assert standing_of(of(**{"size_bytes": 2**25, "activity": of_day, **fields}), "public.t") != before
-    assert standing_of(of(), "public.gone") == ""
+        assert figures_digest(of(**{"size_bytes": 2**25, "activity": of_day, **fields}), "public.t") != before
+    assert figures_digest(of(), "public.gone") == ""
 
 
 def test_what_stands_is_told_of_a_schema_with_a_dot_and_without_going_over_all_tables() -> None:
     tables = [{"name": "t", "schema": "odd.one", "kind": "p"}, {"name": "t1", "schema": "odd.one", "parent": "t"}]
     known = facts({"tables": tables})
-    before = standing_of(known, "odd.one.t")
+    before = figures_digest(known, "odd.one.t")
     assert before != ""
     grown = replace(known, tables=(known.tables[0], replace(known.tables[1], size_bytes=2**30)))
-    assert standing_of(grown, "odd.one.t") != before
+    assert figures_digest(grown, "odd.one.t") != before
     object.__setattr__(known, "tables", ())  # what it needs is known by now
-    assert standing_of(known, "odd.one.t") == before
+    assert figures_digest(known, "odd.one.t") == before
