@@ -137,15 +137,26 @@ def walk_block(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
         stack.extend(reversed(list(children(node))))
 
 
-def conjuncts(condition: Node | None) -> Iterator[Node]:
-    """The parts of a condition that must all hold; deep nests of AND are flattened without recursion."""
-    stack = [condition] if condition is not None else []
+def conjuncts(condition: Node | None) -> list[Node]:
+    """The parts of a condition that must all hold; [] of no condition."""
+    return joined(condition, enums.BoolExprType.AND_EXPR)
+
+
+def disjuncts(condition: Node | None) -> list[Node]:
+    """The parts of which one is enough; [] of no condition."""
+    return joined(condition, enums.BoolExprType.OR_EXPR)
+
+
+def joined(condition: Node | None, boolop: enums.BoolExprType) -> list[Node]:
+    """The parts of an AND, or of an OR, however nested; without recursion, as nests may be deep."""
+    parts, stack = [], [condition] if condition is not None else []
     while stack:
         node = stack.pop()
-        if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.AND_EXPR:
+        if isinstance(node, ast.BoolExpr) and node.boolop == boolop:
             stack.extend(reversed(node.args))
         else:
-            yield node
+            parts.append(node)
+    return parts
 
 
 def column_names(root: Node | tuple[Node, ...] | None) -> Iterator[str]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from pglast import ast, enums
 
-from analyzer.statements.tree import Node, Unparsable, parse
+from analyzer.statements.tree import Node, Unparsable, joined, parse
 
 
 def operation(operator: str, left: Node, right: Node) -> ast.A_Expr:
@@ -20,23 +20,6 @@ def operation(operator: str, left: Node, right: Node) -> ast.A_Expr:
     )
 
 
-def conjuncts(condition: Node | None) -> list[Node]:
-    """What AND joins, however nested; [] of no condition."""
-    return _joined(condition, enums.BoolExprType.AND_EXPR)
-
-
-def disjuncts(condition: Node | None) -> list[Node]:
-    return _joined(condition, enums.BoolExprType.OR_EXPR)
-
-
-def _joined(condition: Node | None, boolop: enums.BoolExprType) -> list[Node]:
-    if condition is None:
-        return []
-    if isinstance(condition, ast.BoolExpr) and condition.boolop == boolop:
-        return [part for arg in condition.args for part in _joined(arg, boolop)]
-    return [condition]
-
-
 def all_of(conditions: Iterable[Node]) -> Node | None:
     return _join(conditions, enums.BoolExprType.AND_EXPR)
 
@@ -46,7 +29,7 @@ def any_of(conditions: Iterable[Node]) -> Node | None:
 
 
 def _join(conditions: Iterable[Node], boolop: enums.BoolExprType) -> Node | None:
-    parts = [part for condition in conditions for part in _joined(condition, boolop)]
+    parts = [part for condition in conditions for part in joined(condition, boolop)]
     if len(parts) < 2:
         return parts[0] if parts else None
     return ast.BoolExpr(boolop=boolop, args=tuple(parts))
@@ -118,7 +101,7 @@ def integer_constant(node: Node | None) -> int | None:
 def form(node: object) -> object:
     """What two trees that mean the same share: without places in the text, defaults, and brackets around AND and OR."""
     if isinstance(node, ast.BoolExpr) and node.boolop != enums.BoolExprType.NOT_EXPR:
-        return (node.boolop.name, tuple(form(part) for part in _joined(node, node.boolop)))
+        return (node.boolop.name, tuple(form(part) for part in joined(node, node.boolop)))
     if isinstance(node, ast.Node):
         named = ((name, getattr(node, name)) for name in node.__slots__ if name not in PLACES)
         return (type(node).__name__, tuple((name, form(value)) for name, value in named if value))

@@ -13,12 +13,11 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.equivalents.build import conjuncts
 from analyzer.statements.equivalents.comparisons import readings
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.output import output_of
 from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, owner, tables_of
-from analyzer.statements.tree import Node
+from analyzer.statements.tree import Node, conjuncts
 
 UNION = enums.SetOperation.SETOP_UNION
 TEXT = re.compile(r"text|character varying(\(\d+\))?")

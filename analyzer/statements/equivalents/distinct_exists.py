@@ -9,12 +9,12 @@ from collections import Counter
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.equivalents.build import all_of, conjuncts, exists, one
+from analyzer.statements.equivalents.build import all_of, exists, one
 from analyzer.statements.equivalents.calls import parameters, unsteady_call
 from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT, Notes
 from analyzer.statements.equivalents.output import output_of
 from analyzer.statements.equivalents.scopes import Tables, holds_key, key_among, owner, tables_of
-from analyzer.statements.tree import Node, walk
+from analyzer.statements.tree import Node, conjuncts, walk
 
 
 def distinct_to_exists(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.equivalents.build import all_of, cast, conjuncts, integer, integer_constant, sorted_by, target
+from analyzer.statements.equivalents.build import all_of, cast, integer, integer_constant, sorted_by, target
 from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
 from analyzer.statements.equivalents.comparisons import readings
 from analyzer.statements.equivalents.notes import FIRST_FEW, FIRST_OF_GROUP, NO_TIES, Notes
 from analyzer.statements.equivalents.rows_of_group import key_of_groups, limited_by_group
 from analyzer.statements.equivalents.scopes import Tables, holds_key, is_plain, own_nodes, owner, qualified, tables_of
-from analyzer.statements.tree import Node, walk
+from analyzer.statements.tree import Node, conjuncts, walk
 
 NUMBERING = ("row_number", "rank", "dense_rank")
 

@@ -12,7 +12,7 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.equivalents.build import all_of, any_of, conjuncts, operation, sorted_by
+from analyzer.statements.equivalents.build import all_of, any_of, operation, sorted_by
 from analyzer.statements.equivalents.calls import unsteady_call
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.output import numbered, output_of
@@ -26,7 +26,7 @@ from analyzer.statements.equivalents.scopes import (
     tables_of,
 )
 from analyzer.statements.select_list import is_aggregate
-from analyzer.statements.tree import Node, walk
+from analyzer.statements.tree import Node, conjuncts, walk
 
 MOST_KEYS = 5  # judgement: a longer order is none to page by
 

@@ -9,13 +9,13 @@ from copy import deepcopy
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.equivalents.build import all_of, any_of, conjuncts, disjuncts
+from analyzer.statements.equivalents.build import all_of, any_of
 from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
 from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT, Notes
 from analyzer.statements.equivalents.output import numbered, output_name, output_of, sorted_by_output
 from analyzer.statements.equivalents.scopes import holds_key, own_nodes, owner, tables_of
 from analyzer.statements.select_list import is_aggregate
-from analyzer.statements.tree import Node, column_names, operator_name, walk
+from analyzer.statements.tree import Node, column_names, conjuncts, disjuncts, operator_name, walk
 
 COMPUTING = frozenset("+-*/%^")
 REGULAR = frozenset({"~", "~*", "!~", "!~*"})

@@ -8,9 +8,9 @@ rows of each group alone; cheaper where groups are few and large.
 from pglast import ast, enums
 
 from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts, TableFacts
-from analyzer.statements.equivalents.build import all_of, column, conjuncts, operation, target
+from analyzer.statements.equivalents.build import all_of, column, operation, target
 from analyzer.statements.equivalents.scopes import Tables, is_never_null, qualified
-from analyzer.statements.tree import Node, column_names, walk
+from analyzer.statements.tree import Node, column_names, conjuncts, walk
 
 GROUPS, GROUP = "groups_1", "group_1"
 

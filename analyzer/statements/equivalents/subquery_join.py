@@ -12,13 +12,13 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import ColumnFacts, SchemaFacts
 from analyzer.statements.equivalents import moments
-from analyzer.statements.equivalents.build import all_of, column, conjuncts, integer, operation, target
+from analyzer.statements.equivalents.build import all_of, column, integer, operation, target
 from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.output import output_name, output_of
 from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, own_nodes, owner, replaced, tables_of
 from analyzer.statements.select_list import is_aggregate
-from analyzer.statements.tree import Node, column_names, flat, operator_name, walk
+from analyzer.statements.tree import Node, column_names, conjuncts, flat, operator_name, walk
 
 # the order of their rows does not matter; NULL of no row, but for count
 ONE_VALUE = frozenset({"count", "sum", "min", "max", "avg", "bool_and", "bool_or", "every"})
