@@ -71,12 +71,13 @@ def test_a_budget_holds_when_built_and_is_used(known):
     whole = advised(None)
     assert len(whole) >= 4
     beside = {body: size / built[body] for body, size in whole.items()}
-    assert all(0.8 < ratio < 1.15 for ratio in beside.values()), beside
+    # log-normal shares: 0.82 to 0.86, and 0.74 with about every hundredth sample that ANALYZE takes
+    assert all((0.7 if body == "(street)" else 0.8) < ratio < 1.15 for body, ratio in beside.items()), beside
     total = sum(built[body] for body in whole)
     for share in (1.0, 0.8, 0.6, 0.45, 0.3, 0.15):
         chosen = advised(int(total * share))
         assert sum(built[body] for body in chosen) <= total * share, (share, chosen, built)
     # one alone: where its estimate just fits, what is built need not
-    for budget_bytes in [*whole.values(), int(whole["(street)"] * 1.1), int(whole["(street)"] * 1.2)]:
+    for budget_bytes in [*whole.values(), *(int(whole["(street)"] * more) for more in (1.1, 1.2, 1.3))]:
         chosen = advised(budget_bytes)
         assert sum(built[body] for body in chosen) <= budget_bytes, (budget_bytes, chosen, built)
