@@ -210,6 +210,8 @@ class Known:
             self.indexes[action.name] = action
         if isinstance(action.statement, ast.ViewStmt):
             self._note_view(action.statement)
+        if isinstance(action.statement, ast.CreateSeqStmt):
+            self.new.add(self._written(relation_name(action.statement.sequence)))
         if relation is None:
             return
         key = self.key(relation)

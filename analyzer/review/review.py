@@ -17,6 +17,7 @@ from analyzer.review.live_facts import LiveFacts
 from analyzer.review.locks import Mode, locks_of
 from analyzer.review.rules import (
     design,
+    dropped_objects,
     enum_values,
     exists,
     fails,
@@ -51,6 +52,7 @@ RULES = (
     *row_security.RULES,
     *transactions.RULES,
     *objects.RULES,
+    *dropped_objects.RULES,
     *design.RULES,
     *reversible.RULES,
 )
@@ -199,7 +201,7 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
     for action in step.actions:
         if action.kind is Kind.CODE:
             yield CODE
-        is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade
+        is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade and not dropped_objects.judges(action)
         if is_dropped or (action.kind is Kind.OTHER and not isinstance(action.statement, ast.TransactionStmt)):
             yield NO_RULE
         for relation in _relations(action):
@@ -235,7 +237,7 @@ def _not_run(live: LiveFacts | None, migration: Migration) -> Iterator[str]:
         return
     if live.statements is None:
         yield f"Who waits and what is in use: not run, needs pg_stat_statements. {live.why_no_statements}"
-    elif not live.statements:
+    elif not any(statement.tables for statement in live.statements):
         yield "Who waits and what is in use: not run, pg_stat_statements holds no statement on this database's tables."
     if not live.schema.statistics_readable:
         yield "NULLs and duplicates: not run, needs a login that may read pg_stats (SELECT on the tables)."

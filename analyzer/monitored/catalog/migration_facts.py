@@ -36,7 +36,7 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str], chang
         schema=schema,
         checks=tuple(CheckConstraint(r.table_oid, r.name, r.definition, r.is_validated) for r in checks),
         size_bytes={r.oid: size + r.toast_bytes for r in tables if (size := heap[r.oid]) is not None},
-        volatility={r.name: r.volatility for r in names},
+        volatility={r.name: r.volatility for r in names if r.volatility is not None},
         domains={r.name: DomainFacts(r.base_type, r.has_constraints) for r in domains},
         casts=frozenset((r.source, r.target) for r in casts),
         views={key: tuple(columns) for key, columns in by_column.items()},
@@ -65,11 +65,11 @@ def _plain_columns(conn: MonitoredConnection, oids: list[int]) -> list[Row]:
 
 def _statements(conn: MonitoredConnection, schema: SchemaFacts) -> tuple[tuple[UsingStatement, ...] | None, str]:
     try:
-        recorded = read_recorded_workload(conn, most=MOST_STATEMENTS)
+        recorded = read_recorded_workload(conn, most=MOST_STATEMENTS, with_calls=True)
     except MonitoredServerError as problem:
         return None, str(problem)
     reading = (
         using_statement(r.fingerprint, r.normalized_sql, r.calls, r.calls_per_day, r.watched_s, schema)
         for r in recorded
     )
-    return tuple(statement for statement in reading if statement.tables), ""
+    return tuple(statement for statement in reading if statement.tables or statement.functions), ""
