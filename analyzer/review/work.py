@@ -161,7 +161,7 @@ def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator
         yield _type_rewrite(relation, f"from {words(old)} to {words(new)} every value is converted", known)
         yield from _keys_checked_again(action, relation, known)
         return
-    if how == "in utc":
+    if how == "in utc" and not known.is_utc:
         why = f"it does unless TimeZone is UTC in the session: then {words(old)} and {words(new)} have the same bytes"
         yield replace(_type_rewrite(relation, why, known), is_certain=False)
     if any(check_names(c.expression, action.column) for c in known.checks_of(relation) if c.is_validated):

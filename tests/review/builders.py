@@ -34,10 +34,13 @@ def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
     """
     tables: dict[str, TableFacts] = {}
     checks: list[CheckConstraint] = []
+    parents = case.get("partitions", {})
     for raw in parse(case.get("schema", "")) if case.get("schema") else ():
         statement = raw.stmt
         if isinstance(statement, ast.CreateStmt):
             table = _table(statement, len(tables) + 1, case, tables)
+            if table.name in parents:
+                table = replace(table, parent_oid=tables[parents[table.name]].oid)
             tables[table.name] = table
             checks += _checks(statement, table.oid)
         elif isinstance(statement, ast.IndexStmt):
