@@ -209,7 +209,7 @@ def _evictions(counters: StatementReading | None) -> Evictions | None:
     state = counters.state if counters is not None else None
     if state is None or state.stats_reset_at is None or state.deallocations is None:
         return None
-    return Evictions(state.deallocations, (state.taken_at - state.stats_reset_at).total_seconds())
+    return Evictions(state.deallocations, (state.taken_at - state.stats_reset_at).total_seconds(), True)
 
 
 def _vacuum_holder(sessions: ServerFacts | None) -> HeldBack | None:
