@@ -36,6 +36,7 @@ from analyzer.schema.standing import HeldBack
 from analyzer.statements.named_columns import columns_named
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.set_columns import columns_set
+from analyzer.words.lists import counted
 
 Read = TypeVar("Read")
 MOST_STATEMENTS = 5_000
@@ -203,7 +204,13 @@ def _not_counted(cluster: ClusterFacts, counters: StatementReading | None) -> li
     if state is not None and state.deallocations is not None:
         state = None
     items = counting_items(settings, entries, state) if settings else ()
-    return [f"{item.name}: {item.detail}" for item in items if item.status != "ok"]
+    notes = [f"{item.name}: {item.detail}" for item in items if item.status != "ok"]
+    if counters is not None and counters.hidden_roles:
+        notes.append(
+            f"The statements of {counted(len(counters.hidden_roles), 'role')} are hidden from this login: seeing them"
+            " needs pg_read_all_stats (in pg_monitor)."
+        )
+    return notes
 
 
 def _evictions(counters: StatementReading | None) -> Evictions | None:

@@ -5,11 +5,14 @@ from collections.abc import Collection
 from analyzer.errors import MonitoredServerError, StatementCancelled
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import MonitoredConnection, Row
-from analyzer.monitored.sample.workload import read_recorded_workload
+from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.statements import read_statement_counters
+from analyzer.monitored.sample.workload import recorded_workload
 from analyzer.review.live_facts import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
 from analyzer.review.using import using_statement
 from analyzer.schema.facts import SchemaFacts
 
+HIDDEN = "This login does not see other roles' statements there (pg_read_all_stats, in pg_monitor)."
 MOST_STATEMENTS = 2_000  # the dearest of the server; judgement: a statement below them holds nobody up
 
 
@@ -65,9 +68,13 @@ def _plain_columns(conn: MonitoredConnection, oids: list[int]) -> list[Row]:
 
 def _statements(conn: MonitoredConnection, schema: SchemaFacts) -> tuple[tuple[UsingStatement, ...] | None, str]:
     try:
-        recorded = read_recorded_workload(conn, most=MOST_STATEMENTS, with_calls=True)
+        with conn.sharing_transactions():
+            counters, names = read_statement_counters(conn), read_names(conn)
+        recorded = recorded_workload(conn, counters, names, most=MOST_STATEMENTS, with_calls=True)
     except MonitoredServerError as problem:
         return None, str(problem)
+    if counters.hidden_roles:
+        return None, HIDDEN
     reading = (
         using_statement(r.fingerprint, r.normalized_sql, r.calls, r.calls_per_day, r.watched_s, schema)
         for r in recorded

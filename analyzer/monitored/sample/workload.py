@@ -63,17 +63,12 @@ class RecordedStatement:
         return time_ms / 1000 * DAY_S / self.watched_s
 
 
-def read_recorded_workload(
-    conn: MonitoredConnection, *, most: int, with_calls: bool = False
-) -> list[RecordedStatement]:
-    """The ``most`` statements of the connected database that took the most time, the dearest first.
-
-    ``with_calls``: those that use no table, too, as SELECT f() and CALL do.
-    """
+def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[RecordedStatement]:
+    """The ``most`` statements of the connected database that took the most time, the dearest first."""
     with conn.sharing_transactions():
         reading = read_statement_counters(conn)
         names = read_names(conn)
-    return recorded_workload(conn, reading, names, most=most, with_calls=with_calls)
+    return recorded_workload(conn, reading, names, most=most)
 
 
 def recorded_workload(
@@ -87,7 +82,8 @@ def recorded_workload(
 ) -> list[RecordedStatement]:
     """As ``read_recorded_workload``, of counters that were read: their texts are.
 
-    ``with_secrets``: behind them the utilities that may hold one, whatever time they took.
+    ``with_secrets``: behind them the utilities that may hold one, whatever time they took. ``with_calls``: those that
+    use no table, too, as SELECT f() and CALL do.
     """
     oids = [oid for oid, name in names.databases.items() if name == conn.dbname]
     here = np.isin(reading.keys["database_oid"], oids) & (reading.counters[:, CALLS] > 0)
