@@ -53,7 +53,9 @@ def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
         SequenceFacts(0, "public", name, "bigint", last, True, table_oid=tables[table].oid, column=column)
         for name, (of, last) in case.get("sequences", {}).items() for table, column in [of.split(".")]
     )  # fmt: skip
-    facts = SchemaFacts("app", version, tuple(tables.values()), days_since_stats_reset=10.0, sequences=sequences)
+    facts = SchemaFacts(
+        "app", version, tuple(tables.values()), days_since_stats_reset=10.0, sequences=sequences, functions=()
+    )
     return LiveFacts(
         facts,
         checks=tuple(checks),

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from pglast import ast, enums
+from pglast import ast
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
+from analyzer.review.objects_dropped import WHAT, Dropped, is_nowhere, objects_dropped
 from analyzer.review.rules.in_use import used_by
 from analyzer.review.rules.rests_on import NEEDED
 from analyzer.review.rules.rule import Findings, Rule, StepContext
@@ -19,9 +19,6 @@ from analyzer.statements.tree import Node, function_name, name_parts, walk
 from analyzer.words.lists import and_list
 
 SET_BACK = Rule("MG052", "Sequence gives numbers again")
-OBJECT = enums.ObjectType
-ROUTINES = (OBJECT.OBJECT_FUNCTION, OBJECT.OBJECT_PROCEDURE, OBJECT.OBJECT_ROUTINE, OBJECT.OBJECT_AGGREGATE)
-TYPES = (OBJECT.OBJECT_TYPE, OBJECT.OBJECT_DOMAIN)
 OF_SEQUENCES = frozenset({"nextval", "setval", "currval"})
 DEFAULT = re.compile(r"nextval\('(.*)'::regclass\)")
 MOST_NAMES = 5
@@ -35,29 +32,16 @@ MADE: dict[type, Callable[[Node], tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """``has_arguments``: of a routine, so that it is no trigger's."""
-
-    name: TableName
-    removed: OBJECT
-    has_arguments: bool = False
-
-    @property
-    def what(self) -> str:
-        return {OBJECT.OBJECT_SEQUENCE: "sequence", **dict.fromkeys(TYPES, "type")}.get(self.removed, "function")
-
-
 def judges(action: Action) -> bool:
-    return getattr(action.statement, "removeType", None) in (OBJECT.OBJECT_SEQUENCE, *ROUTINES, *TYPES)
+    return getattr(action.statement, "removeType", None) in WHAT
 
 
 def drops_object(at: StepContext) -> Findings:
     """With CASCADE objects.py says it."""
     if at.action.kind is not Kind.DROP_OTHER or at.action.is_cascade or not judges(at.action):
         return
-    for dropped in _dropped(at.action.statement):
-        if _is_made(dropped, at) or _is_nowhere(dropped, at):
+    for dropped in objects_dropped(at.action.statement):
+        if _is_made(dropped, at) or (at.action.if_exists and is_nowhere(dropped, at.known)):
             continue
         needing = list(_needing(dropped, at))
         if needing:
@@ -73,32 +57,11 @@ def drops_object(at: StepContext) -> Findings:
             yield from _missed(dropped, at)
 
 
-def _dropped(statement: Node) -> Iterator[Dropped]:
-    for each in statement.objects:
-        names = each if isinstance(each, tuple) else getattr(each, "objname", None) or each.names
-        parts = name_parts(names)
-        schema = parts[-2] if len(parts) > 1 else ""
-        yield Dropped(TableName(schema, parts[-1]), statement.removeType, bool(getattr(each, "objargs", None)))
-
-
 def _is_made(dropped: Dropped, at: StepContext) -> bool:
     """By this file, before or again."""
     statements = (action.statement for step in (*at.earlier, *at.later) for action in step.actions)
     made = (MADE[type(s)](s) for s in statements if type(s) in MADE)
     return any(parts and parts[-1] == dropped.name.name for parts in made)
-
-
-def _is_nowhere(dropped: Dropped, at: StepContext) -> bool:
-    """Of what IF EXISTS lets be absent."""
-    facts = at.known.facts
-    if not at.action.if_exists or facts is None:
-        return False
-    there: dict[str, list[str] | None] = {
-        "sequence": None if facts.sequences is None else [s.name for s in facts.sequences],
-        "function": None if facts.functions is None else [f.name for f in facts.functions],
-    }
-    names = there.get(dropped.what)
-    return names is not None and dropped.name.name not in names
 
 
 def _needing(dropped: Dropped, at: StepContext) -> Iterator[str]:

@@ -20,6 +20,7 @@ EMPTIED = Rule("MG024", "All rows of a table deleted")
 LONGEST = 3  # statements named
 
 DEPLOY_FIRST = "Deploy code that does without it first; drop it when no statement names it any more."
+OF_VIEWS = "Make it anew with a column of each name until no code uses the old one."
 TWO_NAMES = {
     Kind.RENAME_TABLE: "Keep the old name as a view (CREATE VIEW old AS SELECT * FROM new) in the same transaction"
     " until no code uses it.",
@@ -93,7 +94,8 @@ def renames(at: StepContext) -> Findings:
         return
     old = f"{at.name}.{at.action.column}" if at.action.kind is Kind.RENAME_COLUMN else at.name
     users, table = traffic(at.known, at.relation, by_parents=False), at.table
-    hint = TWO_NAMES[at.action.kind]
+    is_view = at.action.kind is Kind.RENAME_COLUMN and table is not None and table.kind in "vm"
+    hint = OF_VIEWS if is_view else TWO_NAMES[at.action.kind]
     if users is None or table is None:
         yield RENAMED.finding(
             at, Severity.WARNING, f"Running code that names {old} fails until it is deployed anew.", hint
