@@ -33,8 +33,10 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.replica_scans import of_nobody_watched
 from analyzer.schema.server import ServerFacts
 from analyzer.schema.standing import HeldBack
+from analyzer.statements.named_columns import columns_named
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.set_columns import columns_set
+from analyzer.words.lists import counted
 
 Read = TypeVar("Read")
 MOST_STATEMENTS = 5_000
@@ -102,6 +104,7 @@ def analyze(
     on_schema = Context(
         replica_scans=of_nobody_watched(cluster.standbys),
         columns_set=None if statements is None else columns_set((s.normalized_sql for s in statements), facts),
+        columns_named=None if statements is None else columns_named((s.normalized_sql for s in statements), facts),
         vacuum_holder=_vacuum_holder(sessions),
     )
     things += [(replace(cluster, evictions=_evictions(counters)), None), (facts, on_schema)]
@@ -201,7 +204,13 @@ def _not_counted(cluster: ClusterFacts, counters: StatementReading | None) -> li
     if state is not None and state.deallocations is not None:
         state = None
     items = counting_items(settings, entries, state) if settings else ()
-    return [f"{item.name}: {item.detail}" for item in items if item.status != "ok"]
+    notes = [f"{item.name}: {item.detail}" for item in items if item.status != "ok"]
+    if counters is not None and counters.hidden_roles:
+        notes.append(
+            f"The statements of {counted(len(counters.hidden_roles), 'role')} are hidden from this login: seeing them"
+            " needs pg_read_all_stats (in pg_monitor)."
+        )
+    return notes
 
 
 def _evictions(counters: StatementReading | None) -> Evictions | None:
@@ -209,7 +218,7 @@ def _evictions(counters: StatementReading | None) -> Evictions | None:
     state = counters.state if counters is not None else None
     if state is None or state.stats_reset_at is None or state.deallocations is None:
         return None
-    return Evictions(state.deallocations, (state.taken_at - state.stats_reset_at).total_seconds())
+    return Evictions(state.deallocations, (state.taken_at - state.stats_reset_at).total_seconds(), True)
 
 
 def _vacuum_holder(sessions: ServerFacts | None) -> HeldBack | None:

@@ -55,6 +55,7 @@ class Kind(enum.StrEnum):
     DROP_INDEX = "DROP INDEX"
     DROP_SCHEMA = "DROP SCHEMA"
     DROP_OTHER = "DROP"  # a type, a function, a sequence, an extension
+    ALTER_SEQUENCE = "ALTER SEQUENCE"
     REINDEX_INDEX = "REINDEX INDEX"
     REINDEX_TABLE = "REINDEX TABLE"
     REINDEX_MANY = "REINDEX SCHEMA"

@@ -34,6 +34,9 @@ CONSTRAINTS = {
     CONSTR.CONSTR_FOREIGN: Kind.ADD_FOREIGN_KEY, CONSTR.CONSTR_UNIQUE: Kind.ADD_UNIQUE,
     CONSTR.CONSTR_PRIMARY: Kind.ADD_PRIMARY_KEY, CONSTR.CONSTR_EXCLUSION: Kind.ADD_EXCLUDE,
 }  # fmt: skip
+# PostgreSQL's own order of the subcommands, whatever the statement's is (AT_PASS_* in tablecmds.c)
+PASSES = {Kind.DROP_COLUMN: 0, Kind.DROP_CONSTRAINT: 0, Kind.DROP_NOT_NULL: 0, Kind.ALTER_TYPE: 1, Kind.ADD_COLUMN: 2}
+LAST_PASS = 3
 OF_INDEXES = {AT.AT_SetTableSpace: Kind.INDEX_TABLESPACE}
 
 
@@ -51,8 +54,8 @@ def alter_table(statement: Node) -> Iterator[Action]:
     if statement.objtype not in (enums.ObjectType.OBJECT_TABLE, enums.ObjectType.OBJECT_MATVIEW):
         yield Action(Kind.OTHER, statement=statement)
         return
-    for command in statement.cmds:
-        yield _action(command, relation, statement)
+    actions = [_action(command, relation, statement) for command in statement.cmds]
+    yield from sorted(actions, key=lambda action: PASSES.get(action.kind, LAST_PASS))
 
 
 def _action(command: Node, relation: TableName, statement: Node) -> Action:

@@ -28,6 +28,7 @@ SAME_BYTES = frozenset({
 WITH_LENGTH = frozenset({"varchar", "varbit"})
 WITH_PRECISION = frozenset({"timestamp", "timestamptz", "time", "timetz"})
 MOST_PRECISION = 6
+FIELDS = {"second": 1 << 12, "minute": 1 << 11, "hour": 1 << 10, "day": 1 << 3, "month": 1 << 1, "year": 1 << 2}
 BITS = {"int2": 15, "int4": 31, "int8": 63}  # without the sign's
 STRINGS = frozenset({"text", "varchar", "bpchar"})
 NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
@@ -73,6 +74,7 @@ class ColumnType:
     modifiers: tuple[int, ...] = ()
     is_array: bool = False
     schema: str = ""
+    fields: int = 0  # of an interval: which it keeps, as bits (timestamp.h); 0: all
 
     @property
     def is_serial(self) -> bool:
@@ -86,9 +88,10 @@ def type_of(node: Node) -> ColumnType:
         m.val.ival for m in node.typmods or () if isinstance(m, ast.A_Const) and isinstance(m.val, ast.Integer)
     )
     name = ALIASES.get(parts[-1], parts[-1])
+    fields = 0
     if name == "interval":
-        modifiers = _interval(modifiers)
-    return ColumnType(name, modifiers, bool(node.arrayBounds), schema)
+        fields, modifiers = _interval(modifiers)
+    return ColumnType(name, modifiers, bool(node.arrayBounds), schema, fields)
 
 
 @lru_cache(maxsize=512)
@@ -105,6 +108,10 @@ def change(old: ColumnType, new: ColumnType) -> Change:
     """What ALTER COLUMN TYPE does to the rows, by the plain cast; "in utc": nothing while TimeZone is UTC."""
     if old == new:
         return "none"
+    if old.name == new.name and _least_field(new) > _least_field(old):
+        return "rewrite"
+    if old.name == new.name and not new.modifiers and (old.is_array, old.schema) == (new.is_array, new.schema):
+        return "none"  # no length to coerce to
     if old.is_array or new.is_array or old.schema or new.schema:
         return "rewrite"
     if old.name != new.name:
@@ -114,7 +121,7 @@ def change(old: ColumnType, new: ColumnType) -> Change:
             return "rewrite"
         return "none"
     if old.name in WITH_LENGTH:
-        return "none" if not new.modifiers or (old.modifiers and new.modifiers[0] >= old.modifiers[0]) else "rewrite"
+        return "none" if old.modifiers and new.modifiers[0] >= old.modifiers[0] else "rewrite"
     if old.name in WITH_PRECISION or old.name == "interval":
         return "none" if _keeps_precision(old, new) else "rewrite"
     if old.name == "numeric":
@@ -209,9 +216,19 @@ def _keeps_digits(old: ColumnType, new: ColumnType) -> bool:
     return scale == new_scale and new_digits >= digits
 
 
-def _interval(modifiers: tuple[int, ...]) -> tuple[int, ...]:
-    """Fields and precision, of which the fields are all where none are named."""
+def _interval(modifiers: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    """Fields, 0 for all, and precision."""
     every = 0x7FFF
-    if not modifiers or modifiers == (every,):
-        return ()
-    return (modifiers[1],) if len(modifiers) == 2 and modifiers[0] == every else modifiers
+    fields = modifiers[0] if modifiers and modifiers[0] != every else 0
+    return fields, modifiers[1:]
+
+
+def fields_words(of: ColumnType) -> str:
+    """Of an interval, as a statement has them: " day to second"."""
+    names = [name for name, bit in FIELDS.items() if of.fields & bit]
+    return "" if not names else f" {names[0]}" if len(names) == 1 else f" {names[-1]} to {names[0]}"
+
+
+def _least_field(of: ColumnType) -> int:
+    """0 of what keeps seconds."""
+    return next((n for n, bit in enumerate(FIELDS.values()) if of.fields & bit), 0)

@@ -2,6 +2,7 @@
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
+from analyzer.review.objects_dropped import is_nowhere, objects_dropped
 
 
 def does_nothing(action: Action, known: Known) -> bool:
@@ -9,6 +10,8 @@ def does_nothing(action: Action, known: Known) -> bool:
     relation = action.relation
     if known.is_unclear or known.facts is None:
         return False
+    if action.kind is Kind.DROP_OTHER and action.if_exists:
+        return all(is_nowhere(dropped, known) for dropped in objects_dropped(action.statement))
     if relation is not None and known.is_missing(relation) and getattr(action.statement, "missing_ok", False):
         return True
     if not action.if_exists:

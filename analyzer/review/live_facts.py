@@ -26,7 +26,7 @@ class DomainFacts:
 
 @dataclass(frozen=True, slots=True)
 class UsingStatement:
-    """A recorded statement of the server on the migration's tables, by their oids and columns' names.
+    """A recorded statement of the server, with its tables by their oids and columns' names.
 
     ``columns`` holds those that its text names; ``reads_all`` tables whose every column it returns (``*``).
     """
@@ -41,6 +41,7 @@ class UsingStatement:
     columns: frozenset[tuple[int, str]] = frozenset()
     reads_all: frozenset[int] = frozenset()
     needs: frozenset[tuple[int, str]] = frozenset()  # rights on tables: (oid, "SELECT")
+    functions: frozenset[str] = frozenset()  # that it calls: their names without a schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class LiveFacts:
     """``statements`` is None where pg_stat_statements could not be read, for ``why_no_statements``.
 
     ``size_bytes``: heap and TOAST of a table. ``volatility``: pg_proc.provolatile of functions that the migration
-    calls, the most volatile of each name. ``views``: by table and column those that read it, "schema.view".
+    calls, the most volatile of each name; none where only some of a name's are volatile. ``views``: by table and column
+    those that read it, "schema.view".
     """
 
     schema: SchemaFacts

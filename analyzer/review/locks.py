@@ -85,7 +85,7 @@ CONCURRENT: dict[Kind, Mode] = {
 DOWNWARDS = frozenset({
     Kind.ADD_COLUMN, Kind.DROP_COLUMN, Kind.ALTER_TYPE, Kind.ADD_CHECK, Kind.DROP_CONSTRAINT, Kind.SET_DEFAULT,
     Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.ADD_NOT_NULL, Kind.TRUNCATE, Kind.VALIDATE, Kind.RENAME_COLUMN,
-    Kind.LOCK, Kind.UPDATE, Kind.DELETE, Kind.MERGE, Kind.ANALYZE,
+    Kind.LOCK, Kind.UPDATE, Kind.DELETE, Kind.MERGE, Kind.ANALYZE, Kind.COLUMN_STATISTICS,
 })  # fmt: skip
 # on partitions, and not on heirs
 TO_PARTITIONS = frozenset({
@@ -116,6 +116,9 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
             Lock(name_of(t), Mode.SHARE, f"has a column of domain {action.name}") for t in domain_tables(action, known)
         )
         return
+    if kind is Kind.ALTER_SEQUENCE:
+        yield Lock(action.others[0], _SRE, "a sequence: nextval() waits")
+        return
     if kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
         yield from _of_new_table(action, known)
         return
@@ -126,7 +129,8 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
         return
     yield Lock(relation, mode)
     table = known.table(relation)
-    if table is not None and not action.is_only:
+    is_only = action.is_only or not getattr(getattr(action.statement, "relation", None), "inh", True)
+    if table is not None and not is_only:
         yield from _below(action, table, mode, known)
     if kind is Kind.REINDEX_TABLE and table is not None and not action.is_concurrent:
         for index in table.indexes:
@@ -179,6 +183,8 @@ def _of_index(action: Action, known: Known) -> Iterator[Lock]:
             continue
         elif action.kind is Kind.DROP_INDEX:
             yield Lock(owner, Mode.ACCESS_EXCLUSIVE, f"the table of {index}")
+            for part in known.partitions_of(table) if table is not None else ():
+                yield Lock(name_of(part), Mode.ACCESS_EXCLUSIVE, f"a partition of {owner}")
         else:
             yield Lock(index, Mode.ACCESS_EXCLUSIVE, table=owner)
             if action.kind is Kind.REINDEX_INDEX:
@@ -193,8 +199,12 @@ def _of_new_table(action: Action, known: Known) -> Iterator[Lock]:
         parent = others.pop(0)
         yield Lock(parent, Mode.ACCESS_EXCLUSIVE, "gets a partition")
         yield from _default_partition(parent, known)
-    for referenced in others:
-        yield Lock(referenced, Mode.SHARE_ROW_EXCLUSIVE, "a foreign key references it")
+    parents = len(getattr(action.statement, "inhRelations", None) or ()) - (action.kind is Kind.CREATE_PARTITION)
+    for number, other in enumerate(others):
+        if number < parents:
+            yield Lock(other, _SUE, "gets an heir")
+        else:
+            yield Lock(other, _SRE, "a foreign key references it")
 
 
 def _further(action: Action, known: Known, table: TableFacts | None) -> Iterator[Lock]:
@@ -219,6 +229,8 @@ def _further(action: Action, known: Known, table: TableFacts | None) -> Iterator
         yield Lock(action.others[0], Mode.ACCESS_EXCLUSIVE, "for a moment, at the end")
     elif table is None or known.facts is None:
         return
+    elif kind is Kind.ALTER_CONSTRAINT and action.node.def_.alterEnforceability:
+        yield from (_referenced(key) for key in table.foreign_keys if key.name == action.name)
     elif kind is Kind.DROP_CONSTRAINT:
         yield from (_referenced(key) for key in table.foreign_keys if key.name == action.name)
         indexes = [i for i in table.indexes if i.name == action.name and action.is_cascade]
@@ -249,6 +261,8 @@ def _of_drop(action: Action, table: TableFacts, known: Known) -> Iterator[Lock]:
     for part in known.with_below(table):
         yield from (_referenced(key) for key in part.foreign_keys)
     if action.is_cascade:
+        for heir in facts.heirs(table):
+            yield Lock(name_of(heir), Mode.ACCESS_EXCLUSIVE, "dropped by CASCADE")
         for other in referencing(table, known, cascading=False):
             yield Lock(name_of(other), Mode.ACCESS_EXCLUSIVE, "loses its foreign key by CASCADE")
         for view in sorted({v for (oid, _), views in known.live.views.items() if oid == table.oid for v in views}

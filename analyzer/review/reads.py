@@ -14,7 +14,12 @@ BY_INDEX = frozenset({"min", "max"})
 
 def tables_read_whole(action: Action) -> Iterator[TableName]:
     statement, node = action.statement, action.node
-    if action.kind is Kind.READ:
+    if isinstance(statement, ast.CopyStmt):
+        if action.kind is Kind.READ and statement.relation is not None:
+            yield relation_name(statement.relation)
+        elif action.kind is Kind.READ and isinstance(statement.query, ast.SelectStmt):
+            yield from _of_select(statement.query, set())
+    elif action.kind is Kind.READ:
         yield from _of_select(statement, set())
     elif action.kind is Kind.INSERT and node.selectStmt is not None:
         yield from _of_select(node.selectStmt, _own_names(node))

@@ -10,13 +10,14 @@ from analyzer.findings import Finding, Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import ActionEffect
 from analyzer.review.estimate import total_seconds
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
 from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.idle import does_nothing
 from analyzer.review.live_facts import LiveFacts
 from analyzer.review.locks import Mode, locks_of
 from analyzer.review.rules import (
     design,
+    dropped_objects,
     enum_values,
     exists,
     fails,
@@ -34,6 +35,7 @@ from analyzer.review.rules.rule import StepContext
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
+from analyzer.review.savepoints import Savepoints
 from analyzer.review.timeouts import timeouts
 from analyzer.review.way_back import LOST, undo_of
 from analyzer.review.work import work_of
@@ -51,6 +53,7 @@ RULES = (
     *row_security.RULES,
     *transactions.RULES,
     *objects.RULES,
+    *dropped_objects.RULES,
     *design.RULES,
     *reversible.RULES,
 )
@@ -64,6 +67,7 @@ STILL_TRUE = (
     objects.cuts_name,
 )
 CODE = "What it runs cannot be looked into."
+EACH_TABLE = "Each of its tables is locked as by REINDEX TABLE, one after the other; which are large is not told."
 NO_RULE = "No rule looks at it."
 
 
@@ -115,14 +119,17 @@ def review(migration: Migration, version: int, live: LiveFacts | None) -> Review
     known = Known(version, live)
     reviewed = []
     held = tuple(timeouts(migration.steps, live is not None and bool(live.lock_timeouts)))
+    savepoints = Savepoints(migration, known)
     for number, step in enumerate(migration.steps):
         reviewed.append(_reviewed(number, migration, known, held))
         known = reviewed[-1].known.copy()
         for action in step.actions:
             _note(action, known)
+        known = savepoints.known_after(number, step, known)
+    kept = [each for number, each in enumerate(reviewed) if number not in savepoints.undone]
+    there, gone = _way_back(kept, known)
     reviewed = with_safe_sequences(reviewed, migration.framework)
     not_run = _not_run(live, migration)
-    there, gone = _way_back(reviewed)
     return Review(
         migration, tuple(reviewed), tuple(_spans(reviewed)), tuple(not_run), version, tuple(there), tuple(gone)
     )
@@ -146,16 +153,19 @@ def _without_safe(finding: Finding) -> Finding:
     return replace(finding, hint=AT_REST) if finding.hint.startswith(SAFE) else finding
 
 
-def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:
-    """Statements that undo the migration, the last first; and what they do not bring back."""
+def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[str]]:
+    """Statements that undo the migration, the last first; and what they do not bring back. A table that the file makes
+    goes as a whole, if it is there in the end: what was done to it needs no undoing.
+    """
     there: list[str] = []
     gone: list[str] = []
     for each in reversed(reviewed):
         for action in reversed(each.step.actions):
-            if does_nothing(action, each.known):
+            is_made = action.kind in NEW_RELATIONS and not after.is_new(action.relation)
+            if does_nothing(action, each.known) or each.known.is_new(action.relation) or is_made:
                 continue
             lost, undo = LOST.get(action.kind), undo_of(action, each.known)
-            if lost is not None and not each.known.is_new(action.relation):
+            if lost is not None:
                 gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
             elif undo:
                 there += [sql for sql in undo if sql not in there]
@@ -199,7 +209,9 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
     for action in step.actions:
         if action.kind is Kind.CODE:
             yield CODE
-        is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade
+        if action.kind is Kind.REINDEX_MANY and not action.is_concurrent:
+            yield EACH_TABLE
+        is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade and not dropped_objects.judges(action)
         if is_dropped or (action.kind is Kind.OTHER and not isinstance(action.statement, ast.TransactionStmt)):
             yield NO_RULE
         for relation in _relations(action):
@@ -235,7 +247,7 @@ def _not_run(live: LiveFacts | None, migration: Migration) -> Iterator[str]:
         return
     if live.statements is None:
         yield f"Who waits and what is in use: not run, needs pg_stat_statements. {live.why_no_statements}"
-    elif not live.statements:
+    elif not any(statement.tables for statement in live.statements):
         yield "Who waits and what is in use: not run, pg_stat_statements holds no statement on this database's tables."
     if not live.schema.statistics_readable:
         yield "NULLs and duplicates: not run, needs a login that may read pg_stats (SELECT on the tables)."

@@ -20,6 +20,7 @@ from analyzer.words.visible import visible_line
 
 FORMAT = 1
 MOST_LOCKS = 6
+NOT_REVIEWED = "not reviewed"  # in the readers' remarks
 UNDER_LOCK = (REWRITE.code, SCAN.code, INDEX.code)
 QUIET = frozenset({Kind.SET, Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.READ, Kind.OTHER})
 
@@ -70,6 +71,8 @@ def verdict(review: Review) -> str:
     n = len([s for s in review.statements if not _is_quiet(s)])
     without = len([s for s in review.statements if NO_RULE in s.unclear])
     but = f", {without} of them by no rule" if without else ""
+    unread = len([r for r in review.migration.remarks if NOT_REVIEWED in r.text.lower()])
+    but += f", {unread} not" if unread else ""
     return f"{counted(n, 'statement')} reviewed{but}: {', '.join(told) if told else 'nothing found'}."
 
 

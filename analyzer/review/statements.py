@@ -99,7 +99,7 @@ def _rename(statement: Node) -> Iterator[Action]:
     if statement.relation is None:
         return
     relation = relation_name(statement.relation)
-    if statement.renameType == OBJECT.OBJECT_COLUMN and statement.relationType == OBJECT.OBJECT_TABLE:
+    if statement.renameType == OBJECT.OBJECT_COLUMN and statement.relationType in RELATIONS:
         yield Action(
             Kind.RENAME_COLUMN, relation, column=statement.subname, name=statement.newname, statement=statement
         )
@@ -173,7 +173,10 @@ def _rows(statement: Node) -> Iterator[Action]:
         kind = ROWS.get(type(node))
         if kind is not None:
             where = getattr(node, "whereClause", None) is not None or bool(getattr(node, "fromClause", None))
-            yield Action(kind, relation_name(node.relation), has_where=where, node=node, statement=statement)
+            is_only = not node.relation.inh
+            yield Action(
+                kind, relation_name(node.relation), has_where=where, is_only=is_only, node=node, statement=statement
+            )
 
 
 def _select(statement: Node) -> Iterator[Action]:
@@ -197,8 +200,11 @@ def _each(kind: Kind, attribute: str, **more: Any) -> Callable[[Node], Iterator[
     def read(statement: Node) -> Iterator[Action]:
         relations = [r for r in getattr(statement, attribute) or () if isinstance(r, ast.RangeVar)]
         names = tuple(map(relation_name, relations))
-        for name in names:
-            yield Action(kind, name, others=names, statement=statement, **{k: f(statement) for k, f in more.items()})
+        for relation, name in zip(relations, names, strict=True):
+            yield Action(
+                kind, name, others=names, is_only=not relation.inh, statement=statement,
+                **{k: f(statement) for k, f in more.items()},
+            )  # fmt: skip
 
     return read
 
@@ -252,6 +258,15 @@ def _discard(statement: Node) -> Iterator[Action]:
 def _copy(statement: Node) -> Iterator[Action]:
     if statement.is_from and statement.relation is not None:
         yield Action(Kind.COPY, relation_name(statement.relation), statement=statement)
+    elif not statement.is_from:
+        yield from _rows(statement)
+        yield Action(Kind.READ, statement=statement)
+
+
+def _explain(statement: Node) -> Iterator[Action]:
+    """ANALYZE runs what it explains."""
+    if flag(statement.options, "analyze"):
+        yield from actions_of(statement.query)
 
 
 def _domain(statement: Node) -> Iterator[Action]:
@@ -294,7 +309,10 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
     ast.DiscardStmt: _discard, ast.GrantStmt: revoke, ast.DropOwnedStmt: drop_owned,
     ast.DropdbStmt: lambda s: iter([Action(Kind.DROP_DATABASE, name=s.dbname, statement=s)]),
     ast.AlterSystemStmt: lambda s: iter([Action(Kind.ALTER_SYSTEM, name=s.setstmt.name or "", statement=s)]),
-    ast.AlterDomainStmt: _domain,
+    ast.AlterSeqStmt: lambda s: iter([
+        Action(Kind.ALTER_SEQUENCE, name=s.sequence.relname, others=(relation_name(s.sequence),), statement=s)
+    ]),
+    ast.AlterDomainStmt: _domain, ast.ExplainStmt: _explain,
 }  # fmt: skip
 
 __all__ = ["actions_of", "new_column"]

@@ -24,12 +24,14 @@ class Traffic:
         return self.written if mode.blocks_writes else ()
 
 
-def traffic(known: Known, relation: TableName) -> Traffic | None:
-    """None where nothing was recorded, or nobody could read it."""
+def traffic(known: Known, relation: TableName, by_parents: bool = True) -> Traffic | None:
+    """None where nothing was recorded, or nobody could read it. ``by_parents``: of a partition also what names the
+    tables above it, and so waits for it.
+    """
     table = known.table(relation)
     if table is None or known.live is None or known.live.statements is None:
         return None
-    oids = {t.oid for t in (*known.with_below(table), *above(table, known))}
+    oids = {t.oid for t in (*known.with_below(table), *(above(table, known) if by_parents else ()))}
     using_statements = sorted(
         (s for s in known.live.statements if s.tables & oids), key=lambda s: (-s.calls_per_day, s.fingerprint)
     )

@@ -9,7 +9,7 @@ from analyzer.review.rights import rights_on_targets
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.display import one_line
 from analyzer.statements.predicates import query_blocks
-from analyzer.statements.tree import Unparsable, single_statement, walk
+from analyzer.statements.tree import Unparsable, function_name, single_statement, walk
 
 WRITING = frozenset({"insert", "update", "delete", "merge"})
 
@@ -39,12 +39,14 @@ def using_statement(
         if table is not None:
             columns.add((table.oid, column))
     statement = single_statement(sql)
-    for relation, right in () if isinstance(statement, Unparsable) else rights_on_targets(statement):
+    is_read = not isinstance(statement, Unparsable)
+    for relation, right in rights_on_targets(statement) if is_read else ():
         if (table := schema.find_table(relation.name, relation.schema or None)) is not None:
             needs.add((table.oid, right))
+    calls_of = [node for node in walk(statement) if isinstance(node, ast.FuncCall)] if is_read else []
     return UsingStatement(
         fingerprint, one_line(sql), calls, calls_per_day, watched_s, frozenset(tables), frozenset(written),
-        frozenset(columns), frozenset(reads_all), frozenset(needs),
+        frozenset(columns), frozenset(reads_all), frozenset(needs), frozenset(map(function_name, calls_of)),
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pglast import enums
+
 from analyzer.review.actions import Action, Kind
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.constraints import default_name
@@ -53,7 +55,8 @@ def _undo(action: Action, known: Known) -> Iterator[str]:
         how = "" if found is not None and found.kind == "p" else "CONCURRENTLY "
         yield f"DROP INDEX {how}{relation_sql(TableName(relation.schema, name))}"
     elif kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
-        yield f"DROP TABLE {table}"
+        is_view = getattr(action.statement, "objtype", None) == enums.ObjectType.OBJECT_MATVIEW
+        yield f"DROP {'MATERIALIZED VIEW' if is_view else 'TABLE'} {table}"
     elif kind is Kind.SET_NOT_NULL:
         yield f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(action.column)} DROP NOT NULL"
     elif kind is Kind.DROP_NOT_NULL:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from analyzer.review.actions import Action, Kind, NewColumn
-from analyzer.review.column_types import ColumnType, change, type_named, type_of
+from analyzer.review.column_types import ColumnType, change, fields_words, type_named, type_of
 from analyzer.review.defaults import is_volatile
 from analyzer.review.effects import TableWork, WorkKind
 from analyzer.review.facts_at_statement import Known
@@ -16,7 +16,7 @@ from analyzer.review.locks import domain_tables, name_of
 from analyzer.review.partitions import attach_work, default_partition_work
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, TableFacts
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, column_names, single_statement, without_casts
+from analyzer.statements.tree import Node, column_names, name_parts, single_statement, without_casts
 
 
 def work_of(action: Action, known: Known) -> list[TableWork]:
@@ -49,6 +49,8 @@ def _work(action: Action, known: Known) -> Iterator[TableWork]:
     if relation is None:
         return
     simple = SIMPLE.get(kind)
+    if kind in OF_NEW_PARTITIONS and _is_partitioned(relation, known):
+        return
     if simple is not None:
         yield TableWork(simple[0], relation, simple[1])
     elif kind is Kind.ADD_COLUMN and action.new is not None:
@@ -64,7 +66,7 @@ def _work(action: Action, known: Known) -> Iterator[TableWork]:
         yield from _checked_key(relation, action.others[0], known)
     elif kind in (Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_EXCLUDE) and not action.using_index:
         yield TableWork("index", relation, "the constraint's index is built", indexes=1)
-    elif kind is Kind.VALIDATE:
+    elif kind is Kind.VALIDATE or (kind is Kind.ALTER_CONSTRAINT and _is_enforced_now(action.node.def_)):
         yield from _validated(action, relation, known)
     elif kind in (Kind.SET_LOGGED, Kind.SET_UNLOGGED):
         yield from _logged(action, relation, known)
@@ -92,6 +94,10 @@ SIMPLE: dict[Kind, tuple[WorkKind, str]] = {
 }
 
 
+# of a partitioned table: what partitions made later get
+OF_NEW_PARTITIONS = frozenset({Kind.SET_TABLESPACE, Kind.SET_ACCESS_METHOD})
+
+
 def _added_column(new: NewColumn, relation: TableName, known: Known) -> Iterator[TableWork]:
     is_rewritten = False
     for work in _filled_column(new, relation, known):
@@ -99,6 +105,8 @@ def _added_column(new: NewColumn, relation: TableName, known: Known) -> Iterator
         yield work
     if new.check is not None and not is_rewritten:
         yield TableWork("scan", relation, "every row is compared with the new CHECK")
+    if new.generated == "v" and new.is_not_null and new.check is None:
+        yield TableWork("scan", relation, f"{new.name} is computed for every row and looked at for NULL")
     if new.is_unique or new.is_primary:
         yield TableWork("index", relation, "the constraint's index is built", indexes=1)
     if new.references is not None and new.has_value:
@@ -139,7 +147,7 @@ def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator
     assert new is not None
     using = action.node.def_.raw_default
     indexes = [i for i in _indexes(relation, known) if _mentions(i, action.column)]
-    collation = action.node.def_.collClause is not None
+    collation = _changes_collation(action)
     if using is not None and not _is_plain_cast(using, action.column, new):
         yield _type_rewrite(relation, "the USING expression is computed for every row", known)
         return
@@ -153,7 +161,7 @@ def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator
         yield _type_rewrite(relation, f"from {words(old)} to {words(new)} every value is converted", known)
         yield from _keys_checked_again(action, relation, known)
         return
-    if how == "in utc":
+    if how == "in utc" and not known.is_utc:
         why = f"it does unless TimeZone is UTC in the session: then {words(old)} and {words(new)} have the same bytes"
         yield replace(_type_rewrite(relation, why, known), is_certain=False)
     if any(check_names(c.expression, action.column) for c in known.checks_of(relation) if c.is_validated):
@@ -162,6 +170,12 @@ def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator
     if rebuilt:
         names = ", ".join(i.name for i in rebuilt)
         yield TableWork("index", relation, f"{names}: built anew for the new type", indexes=len(rebuilt))
+
+
+def _changes_collation(action: Action) -> bool:
+    """Not where it names the default, which columns have that name none."""
+    clause = action.node.def_.collClause
+    return clause is not None and name_parts(clause.collname)[-1] != "default"
 
 
 def _type_rewrite(relation: TableName, why: str, known: Known) -> TableWork:
@@ -226,6 +240,10 @@ def _checked_key(relation: TableName, referenced: TableName, known: Known) -> It
     yield TableWork("scan", referenced, "the foreign key's rows are looked up in it")
 
 
+def _is_enforced_now(constraint: Node) -> bool:
+    return bool(constraint.alterEnforceability and constraint.is_enforced)
+
+
 def _validated(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
     table = known.table(relation)
     for key in table.foreign_keys if table else ():
@@ -271,7 +289,7 @@ def check_names(expression: Node, column: str) -> bool:
 
 def words(of: ColumnType) -> str:
     modifiers = f"({', '.join(map(str, of.modifiers))})" if of.modifiers else ""
-    return f"{SPOKEN.get(of.name, of.name)}{modifiers}{'[]' if of.is_array else ''}"
+    return f"{SPOKEN.get(of.name, of.name)}{fields_words(of)}{modifiers}{'[]' if of.is_array else ''}"
 
 
 SPOKEN = {"int2": "smallint", "int4": "integer", "int8": "bigint", "bpchar": "char", "bool": "boolean"}

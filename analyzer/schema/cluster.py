@@ -140,10 +140,13 @@ class CheckpointFacts:
 
 @dataclass(frozen=True, slots=True)
 class Evictions:
-    """How many times pg_stat_statements dropped its rarest entries for lack of room (14+), and in how long."""
+    """How many times pg_stat_statements dropped its rarest entries for lack of room (14+), and in how long:
+    the last hours, or since its counters were reset.
+    """
 
     times: int
     seen_s: float
+    is_since_reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

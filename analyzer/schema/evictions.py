@@ -3,6 +3,7 @@ one."""
 
 from analyzer.schema.cluster import Evictions
 from analyzer.words.durations import DAY_S, span_words
+from analyzer.words.lists import counted
 
 LEAST_HOURS = 6  # judgement: one job of the night does not stand for a day
 TIMES_A_DAY = 5  # judgement: a quarter of the entries; 5 % go each time (pg_stat_statements.c)
@@ -18,10 +19,11 @@ def times_a_day(evictions: Evictions, least_hours: float = LEAST_HOURS) -> float
 
 def dropped_words(evictions: Evictions, entries: int | None) -> str:
     """``entries``: pg_stat_statements.max."""
-    of = f"{entries:,} " if entries is not None else ""
+    of, span = f"{entries:,} " if entries is not None else "", span_words(evictions.seen_s)
+    when = f"in the {span} since its counters were reset" if evictions.is_since_reset else f"in the last {span}"
     return (
-        f"pg_stat_statements was full {evictions.times:,} times in {span_words(evictions.seen_s)} and dropped 5 % of"
-        f" its {of}entries each time: figures of rare statements have gaps."
+        f"pg_stat_statements was full {counted(evictions.times, 'time')} {when} and dropped 5 % of its {of}entries each"
+        " time: figures of rare statements have gaps."
     )
 
 

@@ -18,7 +18,9 @@ from analyzer.schema.facts import (
     TableFacts,
     packed_freqs,
 )
+from analyzer.schema.objects import SequenceFacts
 from analyzer.schema.row_security import PolicyFacts
+from analyzer.schema.triggers import TriggerFacts
 from analyzer.statements.tree import name_parts, parse
 from analyzer.words.durations import DAY_S
 from analyzer.words.sizes import MB
@@ -32,10 +34,13 @@ def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
     """
     tables: dict[str, TableFacts] = {}
     checks: list[CheckConstraint] = []
+    parents = case.get("partitions", {})
     for raw in parse(case.get("schema", "")) if case.get("schema") else ():
         statement = raw.stmt
         if isinstance(statement, ast.CreateStmt):
             table = _table(statement, len(tables) + 1, case, tables)
+            if table.name in parents:
+                table = replace(table, parent_oid=tables[parents[table.name]].oid)
             tables[table.name] = table
             checks += _checks(statement, table.oid)
         elif isinstance(statement, ast.IndexStmt):
@@ -44,7 +49,13 @@ def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
                 statement.idxname, tuple(e.name for e in statement.indexParams), case, bool(statement.unique)
             )
             tables[table.name] = replace(table, indexes=(*table.indexes, index))
-    facts = SchemaFacts("app", version, tuple(tables.values()), days_since_stats_reset=10.0)
+    sequences = tuple(
+        SequenceFacts(0, "public", name, "bigint", last, True, table_oid=tables[table].oid, column=column)
+        for name, (of, last) in case.get("sequences", {}).items() for table, column in [of.split(".")]
+    )  # fmt: skip
+    facts = SchemaFacts(
+        "app", version, tuple(tables.values()), days_since_stats_reset=10.0, sequences=sequences, functions=()
+    )
     return LiveFacts(
         facts,
         checks=tuple(checks),
@@ -83,6 +94,7 @@ def _table(statement: Any, oid: int, case: dict[str, Any], known: dict[str, Tabl
     return TableFacts(
         oid, "public", name, "r", rows, int(case.get("sizes", {}).get(name, 0) * MB), tuple(columns), tuple(indexes),
         tuple(keys), primary_key=next((i.columns for i in indexes if i.is_primary), ()),
+        triggers=tuple(TriggerFacts(n, f) for n, f in case.get("triggers", {}).get(name, {}).items()),
         has_row_security=name in case.get("row_security", ()), policies=_policies(case.get("policies", {}).get(name)),
         public_privileges=tuple(case["public"].get(name, ())) if "public" in case else None,
         activity=TableActivity(

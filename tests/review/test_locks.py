@@ -22,7 +22,17 @@ MODES = {mode.name.title().replace("_", "") + "Lock": mode for mode in Mode}
 # their plans decide what DML reads, and views are no tables to observe
 # what a view's query reads, and changes that are none where a table is where it shall be
 UNTOLD = ("truncate", "refresh", "alter table u set tablespace", "alter table a set access method")
-NO_SCANS = ("update ", "delete ", "insert ", "merge ", "with ", "select ", "create table ", "create materialized ")
+NO_SCANS = (
+    "update ",
+    "explain ",
+    "delete ",
+    "insert ",
+    "merge ",
+    "with ",
+    "select ",
+    "create table ",
+    "create materialized ",
+)
 
 
 @pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"pg{version}")

@@ -135,6 +135,13 @@ def test_a_role_with_pg_monitor_alone_gets_all_but_the_columns_statistics(databa
         assert facts.volatility == {"random": "v", "now": "s"}
         assert facts.views[orders.oid, "total"] == ("public.totals",)
         assert facts.size_bytes[orders.oid] >= orders.size_bytes > 0
+        with database.connect() as connection:
+            connection.execute(sql.SQL("revoke pg_monitor from {}").format(sql.Identifier(role)))
+        out, error, _ = run(dsn, file)
+        assert error == ""
+        assert "No recorded statement" not in out
+        assert "Who waits and what is in use: not run" in out
+        assert "does not see other roles' statements" in out
     finally:
         with database.connect() as connection:
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))

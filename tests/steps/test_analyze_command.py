@@ -122,7 +122,10 @@ def test_it_sends_few_statements_and_writes_nothing(shop, capsys):
 
 def test_a_login_that_sees_little_is_told_what_is_missing(any_postgres, scratch_database, capsys):
     database = scratch_database(any_postgres)
-    database.execute("drop extension pg_stat_statements", "create table t (id int)")
+    database.execute("create table t (id int)", "select id from t", f"revoke pg_monitor from {database.login}")
+    text, _ = analyzed(capsys, database.dsn, "--fail-on", "never")
+    assert "are hidden from this login" in text
+    database.execute("drop extension pg_stat_statements")
     text, _ = analyzed(capsys, database.dsn, "--fail-on", "never")
     assert "pg_stat_statements" in text
     with pytest.raises(CommandError):

@@ -66,7 +66,7 @@ def _entries(settings: Mapping[str, str], entries: int | None, state: ServerStat
         yield PreflightItem(name, "warning", f"{detail} Rare statements are dropped for lack of room.", sql)
         return
     if state.stats_reset_at is not None and state.deallocations:
-        dropped = Evictions(state.deallocations, (state.taken_at - state.stats_reset_at).total_seconds())
+        dropped = Evictions(state.deallocations, (state.taken_at - state.stats_reset_at).total_seconds(), True)
         a_day = times_a_day(dropped)
         if a_day is not None and a_day >= TIMES_A_DAY:  # as SV048, which then looks at the last day
             yield PreflightItem(name, "warning", dropped_words(dropped, most), sql)

@@ -5,11 +5,14 @@ from collections.abc import Collection
 from analyzer.errors import MonitoredServerError, StatementCancelled
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import MonitoredConnection, Row
-from analyzer.monitored.sample.workload import read_recorded_workload
+from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.statements import read_statement_counters
+from analyzer.monitored.sample.workload import recorded_workload
 from analyzer.review.live_facts import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
 from analyzer.review.using import using_statement
 from analyzer.schema.facts import SchemaFacts
 
+HIDDEN = "This login does not see other roles' statements there (pg_read_all_stats, in pg_monitor)."
 MOST_STATEMENTS = 2_000  # the dearest of the server; judgement: a statement below them holds nobody up
 
 
@@ -36,7 +39,7 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str], chang
         schema=schema,
         checks=tuple(CheckConstraint(r.table_oid, r.name, r.definition, r.is_validated) for r in checks),
         size_bytes={r.oid: size + r.toast_bytes for r in tables if (size := heap[r.oid]) is not None},
-        volatility={r.name: r.volatility for r in names},
+        volatility={r.name: r.volatility for r in names if r.volatility is not None},
         domains={r.name: DomainFacts(r.base_type, r.has_constraints) for r in domains},
         casts=frozenset((r.source, r.target) for r in casts),
         views={key: tuple(columns) for key, columns in by_column.items()},
@@ -65,11 +68,15 @@ def _plain_columns(conn: MonitoredConnection, oids: list[int]) -> list[Row]:
 
 def _statements(conn: MonitoredConnection, schema: SchemaFacts) -> tuple[tuple[UsingStatement, ...] | None, str]:
     try:
-        recorded = read_recorded_workload(conn, most=MOST_STATEMENTS)
+        with conn.sharing_transactions():
+            counters, names = read_statement_counters(conn), read_names(conn)
+        recorded = recorded_workload(conn, counters, names, most=MOST_STATEMENTS, with_calls=True)
     except MonitoredServerError as problem:
         return None, str(problem)
+    if counters.hidden_roles:
+        return None, HIDDEN
     reading = (
         using_statement(r.fingerprint, r.normalized_sql, r.calls, r.calls_per_day, r.watched_s, schema)
         for r in recorded
     )
-    return tuple(statement for statement in reading if statement.tables), ""
+    return tuple(statement for statement in reading if statement.tables or statement.functions), ""

@@ -72,18 +72,25 @@ def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[Reco
 
 
 def recorded_workload(
-    conn: MonitoredConnection, reading: StatementReading, names: NamesByOid, *, most: int, with_secrets: bool = False
+    conn: MonitoredConnection,
+    reading: StatementReading,
+    names: NamesByOid,
+    *,
+    most: int,
+    with_secrets: bool = False,
+    with_calls: bool = False,
 ) -> list[RecordedStatement]:
     """As ``read_recorded_workload``, of counters that were read: their texts are.
 
-    ``with_secrets``: behind them the utilities that may hold one, whatever time they took.
+    ``with_secrets``: behind them the utilities that may hold one, whatever time they took. ``with_calls``: those that
+    use no table, too, as SELECT f() and CALL do.
     """
     oids = [oid for oid, name in names.databases.items() if name == conn.dbname]
     here = np.isin(reading.keys["database_oid"], oids) & (reading.counters[:, CALLS] > 0)
     dearest = np.flatnonzero(here)
     order = np.lexsort((reading.keys["queryid"][dearest], -reading.counters[dearest, TIME]))
     dearest = dearest[order]
-    recorded = _Recorded(reading, names.roles)
+    recorded = _Recorded(reading, names.roles, with_calls)
     read_at_once = most * 2 + OTHERS
     recorded.read(conn, dearest[:read_at_once])
     if recorded.has_undeclared_cursors:  # what declared them takes next to no time
@@ -95,8 +102,8 @@ def recorded_workload(
 class _Recorded:
     """Entries put together to statements; a cursor's FETCHes to what declared it, by calls where that is several."""
 
-    def __init__(self, reading: StatementReading, roles: Mapping[int, str]) -> None:
-        self._reading, self._roles = reading, roles
+    def __init__(self, reading: StatementReading, roles: Mapping[int, str], with_calls: bool) -> None:
+        self._reading, self._roles, self._with_calls = reading, roles, with_calls
         self._found: dict[str, RecordedStatement] = {}
         self._declared: dict[tuple[int, str], dict[str, float]] = {}  # role and cursor: fingerprint -> calls
         self._fetched: dict[tuple[int, str], tuple[float, float]] = {}  # time_ms, rows
@@ -130,7 +137,7 @@ class _Recorded:
         print_, redacted = fingerprint(text.text), redact_sql(text.text or "")
         if print_ is None or redacted is None:
             return
-        is_wanted = _is_wanted(redacted)
+        is_wanted = _is_wanted(redacted, self._with_calls)
         if not is_wanted and not may_hold_secret(redacted):
             return
         found = self._found if is_wanted else self._with_secrets
@@ -176,11 +183,13 @@ class _Recorded:
         return sorted(statements_of.values(), key=lambda s: (-s.total_exec_time_ms, s.fingerprint))
 
 
-def _is_wanted(sql: str) -> bool:
+def _is_wanted(sql: str, with_calls: bool) -> bool:
     """It runs a query on the database's own tables: what reads the catalog alone, as pg_dump and psql do, is nobody's
     workload; nor is what reads no table.
     """
     parsed = parse_statement(sql)
+    if with_calls and parsed.statement_count == 1 and not parsed.tables:
+        return parsed.is_plannable or parsed.utility == "CallStmt"
     if not parsed.is_plannable and planned_kind(sql) == "utility":
         return False
     return parsed.statement_count == 1 and not all(is_system_table(str(table)) for table in parsed.tables)

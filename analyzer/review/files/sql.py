@@ -22,6 +22,7 @@ ALONE = "The file has no BEGIN: each statement is taken to run in a transaction 
 AS_ONE = "All statements are taken to run in one transaction, as {tool} does it."
 ATOMIC = re.compile(r"\bbegin\s+atomic\b", re.IGNORECASE)
 MOST_IN_BODY = 50  # statements
+PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][\w.:-]*)\}(\.)?")
 VARIABLE = re.compile(r"(?<![:\w]):[\"']?[A-Za-z_]\w*")
 
 
@@ -121,11 +122,21 @@ def _statements(text: str) -> list[MigrationStep | Remark]:
                 if not isinstance(body := parse(longer), Unparsable):
                     piece, statements, pieces = StatementPiece(piece.line, longer), body, pieces[end:]
                     break
+        if isinstance(statements, Unparsable) and PLACEHOLDER.search(piece.sql):
+            filled = StatementPiece(piece.line, _filled_in(piece.sql))
+            if not isinstance(read := parse(filled.sql), Unparsable):
+                piece, statements = filled, read
+                mixed.append(Remark(piece.line, "Its placeholders (${name}) are read as names, without their schema."))
         if isinstance(statements, Unparsable):
             mixed.append(Remark(piece.line, _why_not(piece.sql, statements.reason)))
         else:
             mixed.append(step(piece.line, statements[0].stmt, piece.sql))
     return mixed
+
+
+def _filled_in(sql: str) -> str:
+    """With a name for each placeholder of Flyway or Liquibase; that of a schema is left out."""
+    return PLACEHOLDER.sub(lambda match: "" if match[2] else re.sub(r"\W", "_", match[1]), sql)
 
 
 def _why_not(sql: str, reason: str) -> str:

@@ -20,6 +20,7 @@ EMPTIED = Rule("MG024", "All rows of a table deleted")
 LONGEST = 3  # statements named
 
 DEPLOY_FIRST = "Deploy code that does without it first; drop it when no statement names it any more."
+OF_VIEWS = "Make it anew with a column of each name until no code uses the old one."
 TWO_NAMES = {
     Kind.RENAME_TABLE: "Keep the old name as a view (CREATE VIEW old AS SELECT * FROM new) in the same transaction"
     " until no code uses it.",
@@ -61,7 +62,7 @@ def drops_column(at: StepContext) -> Findings:
 def drops_table(at: StepContext) -> Findings:
     if not is_of(at, Kind.DROP_TABLE) or at.is_new:
         return
-    using = traffic(at.known, at.relation)
+    using = traffic(at.known, at.relation, by_parents=False)
     table = at.table
     rows = f" and about {table.rows:,.0f} rows" if table is not None and table.rows else ""
     if is_made_again(at.relation, at.later, at.known):
@@ -83,7 +84,7 @@ def drops_table(at: StepContext) -> Findings:
     elif not at.known.is_empty(at.relation):
         yield TABLE.finding(
             at, Severity.INFO,
-            f"No recorded statement of this server uses {at.name}; it{rows} {_are(rows)} gone for good.",
+            f"No recorded statement of this server {_uses(table)} {at.name}; it{rows} {_are(rows)} gone for good.",
             "Keep a dump of it, or rename it and drop it some weeks later.",
         )  # fmt: skip
 
@@ -92,8 +93,9 @@ def renames(at: StepContext) -> Findings:
     if not is_of(at, Kind.RENAME_TABLE, Kind.RENAME_COLUMN, Kind.SET_SCHEMA) or at.is_new or _keeps_name(at):
         return
     old = f"{at.name}.{at.action.column}" if at.action.kind is Kind.RENAME_COLUMN else at.name
-    users, table = traffic(at.known, at.relation), at.table
-    hint = TWO_NAMES[at.action.kind]
+    users, table = traffic(at.known, at.relation, by_parents=False), at.table
+    is_view = at.action.kind is Kind.RENAME_COLUMN and table is not None and table.kind in "vm"
+    hint = OF_VIEWS if is_view else TWO_NAMES[at.action.kind]
     if users is None or table is None:
         yield RENAMED.finding(
             at, Severity.WARNING, f"Running code that names {old} fails until it is deployed anew.", hint
@@ -236,6 +238,11 @@ def used_by(using: tuple[UsingStatement, ...] | list[UsingStatement], what: str)
     many = "statements use" if len(ordered) > 1 else "statement uses"
     total = count_words(calls_per_day(ordered), ordered[0].watched_s)
     return f"{len(ordered)} recorded {many} {what}, {total} (measured): {listed}{more}."
+
+
+def _uses(table: TableFacts | None) -> str:
+    """A partition is read by what names its table, and is not missed by it."""
+    return "names" if table is not None and table.parent_oid is not None else "uses"
 
 
 def _are(rows: str) -> str:

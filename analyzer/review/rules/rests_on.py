@@ -20,6 +20,7 @@ from analyzer.words.lists import and_list
 VIEWS = Rule("MG016", "A view needs it")
 NEEDED = Rule("MG027", "Others rest on it")
 MOST_NAMES = 5
+LEAVES = (Kind.TABLE_DETAIL, Kind.DROP_TABLE)  # NO INHERIT among the first
 VIEW_DROPS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
 WITH_VIEWS = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE, *VIEW_DROPS)
 
@@ -59,6 +60,28 @@ def keys_need_it(at: StepContext) -> Findings:
     )  # fmt: skip
 
 
+def heirs_need_it(at: StepContext) -> Findings:
+    """A table that others inherit from (INHERITS)."""
+    heirs = _heirs(at)
+    if heirs and not at.action.is_cascade:
+        yield NEEDED.finding(
+            at, Severity.CRITICAL,
+            f"It fails: {_named(heirs)} inherit{'s' if len(heirs) == 1 else ''} from {at.name}, and PostgreSQL refuses"
+            " to drop it.",
+            "Drop these in the same statement if they shall go, or ALTER TABLE ... NO INHERIT first.",
+        )  # fmt: skip
+
+
+def _heirs(at: StepContext) -> list[str]:
+    table, known = at.table, at.known
+    if at.action.kind is not Kind.DROP_TABLE or table is None or known.facts is None or known.is_unclear:
+        return []
+    same = {other.oid for name in at.action.others if (other := known.table(name)) is not None}
+    changed = {known.key(a.relation) for s in at.earlier for a in s.actions if a.relation and a.kind in LEAVES}
+    heirs = [heir for heir in known.facts.heirs(table) if heir.oid not in same and not known.is_dropped(heir, "")]
+    return [heir.qualified_name for heir in heirs if heir.qualified_name not in changed]
+
+
 def constraint_needs_index(at: StepContext) -> Findings:
     """DROP INDEX of a constraint's index, and of a part of a partitioned table's."""
     if at.action.kind is not Kind.DROP_INDEX or at.action.is_concurrent or at.known.is_unclear:
@@ -82,7 +105,7 @@ def cascades(at: StepContext) -> Findings:
     """Of what else is dropped objects.py says it in general."""
     if not at.action.is_cascade or at.action.kind in (Kind.TRUNCATE, *VIEW_DROPS):
         return
-    gone = [*_key_names(_keys(at), at.known), *([] if at.action.kind is Kind.ALTER_TYPE else _views(at))]
+    gone = [*_heirs(at), *_key_names(_keys(at), at.known), *([] if at.action.kind is Kind.ALTER_TYPE else _views(at))]
     if gone:
         yield CASCADE.finding(
             at, Severity.WARNING, f"CASCADE drops with {_what(at)}: {_named(gone)}.", NAMES_THEM, subject=_subject(at),
@@ -175,4 +198,4 @@ def _subject(at: StepContext) -> str:
     return at.action.name if at.action.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX) else _what(at)
 
 
-RULES = (views_need_it, keys_need_it, constraint_needs_index, cascades)
+RULES = (views_need_it, keys_need_it, heirs_need_it, constraint_needs_index, cascades)

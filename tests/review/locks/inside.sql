@@ -300,3 +300,28 @@ merge into e using u on e.id = u.id when not matched then insert values (u.id, u
 copy a to stdout; -- refused
 set lock_timeout = '2s';
 do $$ begin perform 1; end $$;
+-- in PostgreSQL's own order of subcommands
+alter table a alter column checked set not null, drop constraint checked_there;
+alter table a alter column nn set not null, alter column nn drop not null;
+alter table a add constraint x check (free > 0), alter column free type bigint;
+-- what takes fewer, or more, than it seems
+alter table a add column x int generated always as (n + 1) virtual not null; -- from 18
+alter table a add column x timestamptz default (now() at time zone 'utc');
+alter table a alter column c type bpchar;
+alter table a alter column tags type varchar[] using tags::varchar[];
+alter table a alter column iv type interval day;
+alter table a alter column iv type interval day to second(3);
+alter table a alter column v10 type text collate "default";
+alter table a alter constraint a_o not enforced; -- from 18
+alter table p alter column id set statistics 500;
+alter table p set tablespace pg_default;
+alter table only q alter column id set default 3;
+create table fresh () inherits (h);
+create table fresh (z int references o (id)) inherits (h, u);
+drop index q_k;
+drop table h cascade;
+alter materialized view m rename column n to nn;
+truncate only h;
+lock table only h in share mode;
+update only h set v = v;
+explain analyze update a set n = 1;

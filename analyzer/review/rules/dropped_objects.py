@@ -1,0 +1,208 @@
+"""Sequences, functions and types that are dropped, which code calls by name; and sequences that are set back."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from pglast import ast
+
+from analyzer.findings import Severity
+from analyzer.review.actions import Action, Kind
+from analyzer.review.objects_dropped import WHAT, Dropped, is_nowhere, objects_dropped
+from analyzer.review.rules.in_use import used_by
+from analyzer.review.rules.rests_on import NEEDED
+from analyzer.review.rules.rule import Findings, Rule, StepContext
+from analyzer.review.rules.taken_away import LOST
+from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.schema.objects import SequenceFacts
+from analyzer.statements.parse import TableName
+from analyzer.statements.tree import Node, function_name, name_parts, walk
+from analyzer.words.lists import and_list
+
+SET_BACK = Rule("MG052", "Sequence gives numbers again")
+OF_SEQUENCES = frozenset({"nextval", "setval", "currval"})
+DEFAULT = re.compile(r"nextval\('(.*)'::regclass\)")
+MOST_NAMES = 5
+TOUCHED = frozenset({Kind.SET_DEFAULT, Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.COLUMN_DETAIL})
+FIRST = "Deploy code that does without it first."
+MADE: dict[type, Callable[[Node], tuple[str, ...]]] = {
+    ast.CreateFunctionStmt: lambda s: name_parts(s.funcname), ast.DefineStmt: lambda s: name_parts(s.defnames),
+    ast.CreateSeqStmt: lambda s: (s.sequence.relname,), ast.CreateEnumStmt: lambda s: name_parts(s.typeName),
+    ast.CompositeTypeStmt: lambda s: (s.typevar.relname,), ast.CreateDomainStmt: lambda s: name_parts(s.domainname),
+    ast.CreateRangeStmt: lambda s: name_parts(s.typeName),
+}  # fmt: skip
+
+
+def judges(action: Action) -> bool:
+    return getattr(action.statement, "removeType", None) in WHAT
+
+
+def drops_object(at: StepContext) -> Findings:
+    """With CASCADE objects.py says it."""
+    if at.action.kind is not Kind.DROP_OTHER or at.action.is_cascade or not judges(at.action):
+        return
+    for dropped in objects_dropped(at.action.statement):
+        if _is_made(dropped, at) or (at.action.if_exists and is_nowhere(dropped, at.known)):
+            continue
+        needing = list(_needing(dropped, at))
+        if needing:
+            more = [f"{len(needing) - MOST_NAMES} more"] if len(needing) > MOST_NAMES else []
+            need = "needs" if len(needing) == 1 else "need"
+            yield NEEDED.finding(
+                at, Severity.CRITICAL,
+                f"It fails: {and_list([*needing[:MOST_NAMES], *more])} {need} {dropped.what} {dropped.name}, and"
+                " PostgreSQL refuses to drop it.",
+                "Change these first, and look at what they are for.", subject=str(dropped.name),
+            )  # fmt: skip
+        else:
+            yield from _missed(dropped, at)
+
+
+def _is_made(dropped: Dropped, at: StepContext) -> bool:
+    """By this file, before or again."""
+    statements = (action.statement for step in (*at.earlier, *at.later) for action in step.actions)
+    made = (MADE[type(s)](s) for s in statements if type(s) in MADE)
+    return any(parts and parts[-1] == dropped.name.name for parts in made)
+
+
+def _needing(dropped: Dropped, at: StepContext) -> Iterator[str]:
+    """By the catalog, less what the file touched before."""
+    facts = at.known.facts
+    if at.known.is_unclear or facts is None:
+        return
+    own = _sequence(str(dropped.name), at) if dropped.what == "sequence" else None
+    for table in facts:
+        if at.known.is_dropped(table, ""):
+            continue
+        is_own = own is not None and own.is_identity and own.table_oid == table.oid
+        if is_own and own is not None and not _is_touched(table, at, own.column or ""):
+            yield f"column {table.qualified_name}.{own.column}"
+        if dropped.what == "function" and not dropped.has_arguments:
+            for trigger in table.triggers or ():
+                if _is_called(dropped.name, trigger.function) and not _is_touched(table, at, trigger.name):
+                    yield f"trigger {trigger.name} of {table.qualified_name}"
+        for column in table.columns if table.kind in "rpf" and table.parent_oid is None else ():
+            if _uses(dropped, column) and not _is_touched(table, at, column.name):
+                yield f"column {table.qualified_name}.{column.name}"
+
+
+def _uses(dropped: Dropped, column: ColumnFacts) -> bool:
+    if dropped.what == "sequence":
+        default = DEFAULT.fullmatch(column.default or "")
+        return default is not None and _is_called(dropped.name, default[1].replace('"', ""))
+    return dropped.what == "type" and _is_called(dropped.name, column.type_name.removesuffix("[]").replace('"', ""))
+
+
+def _is_called(name: TableName, called: str) -> bool:
+    """As the catalog writes it, with a schema or without."""
+    schema, _, bare = called.rpartition(".")
+    return bare == name.name and (not schema or not name.schema or schema == name.schema)
+
+
+def _is_touched(table: TableFacts, at: StepContext, name: str) -> bool:
+    for action in (action for step in at.earlier for action in step.actions):
+        if action.relation is not None and at.known.key(action.relation) == table.qualified_name:
+            of_column = action.kind in TOUCHED and action.column == name
+            if of_column or (action.kind in (Kind.DROP_TRIGGER, Kind.RENAME_OTHER, Kind.RENAME_COLUMN)):
+                return True
+    return False
+
+
+def _missed(dropped: Dropped, at: StepContext) -> Findings:
+    """By code, which the catalog does not know of."""
+    name, live, facts = dropped.name, at.known.live, at.known.facts
+    recorded = live.statements if live is not None else None
+    if dropped.what == "type":
+        message = f"PostgreSQL refuses it while a column or a function has type {name}. Code that casts to it fails."
+        yield LOST.finding(at, Severity.INFO, message, FIRST, subject=str(name))
+        return
+    by_name = "takes numbers of it by name" if dropped.what == "sequence" else "calls it, other functions' bodies too,"
+    if recorded is None or facts is None:
+        message = f"Code that {by_name} fails once {dropped.what} {name} is gone."
+        yield LOST.finding(at, Severity.WARNING, message, FIRST, subject=str(name))
+        return
+    called = OF_SEQUENCES if dropped.what == "sequence" else {name.name}
+    using = [statement for statement in recorded if statement.functions & called]
+    if using and dropped.what == "sequence":
+        message = f"{used_by(using, 'nextval(), setval() or currval()')} Of which sequences is not recorded."
+        yield LOST.finding(at, Severity.WARNING, f"{message} Those of {name} fail from then on.", FIRST,
+                           subject=str(name))  # fmt: skip
+    elif using:
+        is_sure = len([f for f in facts.functions or () if f.name == name.name]) == 1
+        of_several = "" if is_sure else " if it is this one of the functions of that name"
+        yield LOST.finding(
+            at, Severity.CRITICAL if is_sure else Severity.WARNING,
+            f"{used_by(using, f'{name}()')} They fail from then on{of_several}.", FIRST, subject=str(name),
+        )  # fmt: skip
+    else:
+        by = " or ".join(f"{function}()" for function in sorted(called))
+        message = f"No recorded statement of this server calls {by}; into other functions' bodies nobody looks."
+        yield LOST.finding(at, Severity.INFO, message, "Look into code that runs rarely, too.", subject=str(name))
+
+
+def sets_back(at: StepContext) -> Findings:
+    """A sequence whose numbers up to some larger one were given already, unless the file empties its table before."""
+    for sequence, start in _restarts(at):
+        last = sequence.last_value
+        table = at.known.facts.table(sequence.table_oid or 0) if at.known.facts is not None else None
+        if last is None or sequence.increment < 0 or start > last or table is None or _is_emptied(table, at):
+            continue
+        owner = f"{table.qualified_name}.{sequence.column}"
+        yield SET_BACK.finding(
+            at, Severity.WARNING,
+            f"It gives {owner} numbers from {start} on, and {last} was given already (read from the server): where"
+            " rows have them, INSERT fails on its key.",
+            f"Begin after the largest: SELECT max({sequence.column}) of {table.qualified_name} tells it.",
+            subject=owner,
+        )  # fmt: skip
+
+
+def _restarts(at: StepContext) -> Iterator[tuple[SequenceFacts, int]]:
+    """With the number that comes next."""
+    action = at.action
+    if action.kind is Kind.READ:
+        for node in walk(action.statement):
+            if isinstance(node, ast.FuncCall) and function_name(node) == "setval":
+                name, value, *called = (getattr(getattr(a, "val", None), "sval", None) or _number(a) for a in node.args)
+                sequence = _sequence(str(name), at) if isinstance(value, int) else None
+                if sequence is not None and isinstance(value, int):
+                    yield sequence, value + (1 if not called else 0)
+        return
+    options = getattr(action.statement, "options", None) if action.kind is Kind.ALTER_SEQUENCE else (
+        action.node.def_ if action.kind is Kind.COLUMN_DETAIL and isinstance(action.node.def_, tuple) else None
+    )  # fmt: skip
+    option = next((o for o in options or () if o.defname == "restart"), None)
+    if option is None:
+        return
+    if action.kind is Kind.ALTER_SEQUENCE:
+        found = _sequence(str(action.others[0]), at)
+    else:
+        of = at.known.facts.sequences_of(at.table) if at.known.facts is not None and at.table is not None else []
+        found = next((s for s in of if s.column == action.column), None)
+    if found is not None:
+        yield found, found.start if option.arg is None else _number(option) or found.start
+
+
+def _number(node: Node) -> int | None:
+    value = getattr(node, "val", None) or getattr(node, "arg", None)
+    if isinstance(value, ast.Float):
+        return int(float(value.fval))
+    return value.ival if isinstance(value, ast.Integer) else None
+
+
+def _sequence(called: str, at: StepContext) -> SequenceFacts | None:
+    schema, _, name = called.replace('"', "").rpartition(".")
+    facts = at.known.facts
+    path = (schema,) if schema else at.known.path or (facts.search_path if facts is not None else ())
+    there = {(s.schema, s.name): s for s in (facts.sequences or () if facts is not None else ())}
+    return next((there[each, name] for each in path if (each, name) in there), None)
+
+
+def _is_emptied(table: TableFacts, at: StepContext) -> bool:
+    return at.known.is_dropped(table, "") or any(
+        action.relation is not None and at.known.key(action.relation) == table.qualified_name
+        and action.kind in (Kind.TRUNCATE, Kind.DELETE)
+        for step in at.earlier for action in step.actions
+    )  # fmt: skip
+
+
+RULES = (drops_object, sets_back)
