@@ -31,7 +31,7 @@ LABELS = {
     "arrows": JOINED, "pgadmin": JOINED, "broken": BROKEN, "broken_with_a_gap": BROKEN,
     "costs_off": ["Hash Join", "  Seq Scan on a", "  Hash", "    Seq Scan on b"],
 }  # fmt: skip
-FINE = DATA / "fractional_rows.pg18.json"
+FINE = DATA / "parallel_agg.pg18.json"
 
 
 def inspect(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[str, int]:

@@ -36,13 +36,23 @@ AGGREGATES = frozenset(
      "jsonb_agg", "json_object_agg", "jsonb_object_agg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop",
      "var_samp")
 )  # fmt: skip
+UNPRINTED = (
+    "EXPLAIN (ANALYZE, VERBOSE) prints what it computes: look for a function of your own in an aggregate's arguments,"
+    " for large values put together (json_agg, string_agg), and for DISTINCT or ORDER BY in an aggregate, which sorts."
+)
 
 check = Check(
     __name__,
     code="PL018",
     title="Function called for each row takes the time",
     severity=Severity.WARNING,
-    gives_way_to=("PL004", "PL014", "PL015", "PL016"),  # an index computes nothing for rows that it does not find
+    gives_way_to=(
+        "PL004",
+        "PL014",
+        "PL015",
+        "PL016",
+        "PL055",
+    ),  # an index computes nothing for rows that it does not find
     row_us=Threshold(
         10, "us per row", "measured: reading a cached row takes 0.05 to 1 us, a PL/pgSQL call 0.5 us or more"
     ),
@@ -73,24 +83,33 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
     if row_us < check["row_us"]:
         return
     slow = _in_aggregates(node) if node.node_type == "Aggregate" else _functions(node)
-    if slow is None:
+    if slow is None and not _is_unprinted(node):
         return
-    where, functions = slow
-    names = calls_of(functions)
     spent_ms = min(time_ms, spent_ms / node.processes)
+    if slow is not None:
+        where, functions = slow
+        doing, hint = f"where {where} calls {calls_of(functions)}", _hint(functions, context.facts)
+    else:  # which, only VERBOSE prints
+        doing, hint = "far more than adding up or grouping takes", UNPRINTED
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label} spent {time_words(row_us / 1000)} on each of {rows:,.0f} rows, where {where} calls {names}:"
+            f"{node.label} spent {time_words(row_us / 1000)} on each of {rows:,.0f} rows, {doing}:"
             f" {time_words(spent_ms)} of the statement's {time_words(run_time_ms(node))}."
         ),
-        hint=_hint(functions, context.facts),
+        hint=hint,
         evidence={**rounded(rows=rows), "row_time_us": round(row_us, 1), **time_evidence(spent_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=spent_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),
     )
+
+
+def _is_unprinted(node: PlanNode) -> bool:
+    """Whether an Aggregate may compute what only VERBOSE prints, and nothing else is seen that takes long."""
+    is_on_disk = any(groups.batches > 1 or groups.disk_bytes for groups in node.hash_aggregates)
+    return node.node_type == "Aggregate" and not is_on_disk and node.raw.keys().isdisjoint(("Output", "Filter"))
 
 
 def _hint(functions: tuple[str, ...], facts: SchemaFacts | None) -> str:
