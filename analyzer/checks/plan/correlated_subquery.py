@@ -103,8 +103,8 @@ def _loop_around(node: PlanNode) -> PlanNode | None:
         return None
     while node.parent is not None and node.parent.node_type in AROUND:
         node = node.parent
-    is_inner = node.parent_relationship == "Inner" and node.parent is not None
-    return node.parent if is_inner and node.parent.node_type == "Nested Loop" else None
+    loop = node.parent if node.parent_relationship == "Inner" else None
+    return loop if loop is not None and loop.node_type == "Nested Loop" else None
 
 
 @dataclass(frozen=True, slots=True)
