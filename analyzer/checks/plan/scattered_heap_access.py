@@ -7,8 +7,8 @@ each of its rows. With few columns asked for, an index that includes them (``INC
 
 A Bitmap Heap Scan fetches each page once, in the table's order, and has the same to fetch where its rows are spread
 over most of the pages; it prints their number itself. Leave it alone where a few rows are looked up each time: that is
-what an index is for. An Index Scan needs BUFFERS. The time is the scan's own, as much of it as the blocks beyond those that these rows would fill are of all it touched, less what a row
-costs from a page at hand.
+what an index is for. An Index Scan needs BUFFERS. The time is the scan's own, as much of it as the blocks beyond those
+that these rows would fill are of all it touched, less what a row costs from a page at hand.
 """
 
 from collections.abc import Iterator
@@ -74,8 +74,8 @@ def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label} {fetched} for {scanned:,.0f} rows{'' if is_bitmap else ', about one for each'}: rows that are"
-            f" together in {index} lie all over {table}."
+            f"{node.label} {fetched} for {scanned:,.0f} rows{'' if is_bitmap else ', about one for each'}: rows that"
+            f" are together in {index} lie all over {table}."
         ),
         hint=_sentence(
             f"{whole}{covering}put the table into the order of {index}: CLUSTER locks it while it copies it, pg_repack"
