@@ -108,7 +108,7 @@ def test_json_tells_a_check_that_failed(capsys: pytest.CaptureFixture[str], monk
     def fail(node: object, context: object) -> None:
         raise ZeroDivisionError("a value of the data")
 
-    monkeypatch.setattr(seq_scan_discards_rows.check, "_function", fail)
+    monkeypatch.setattr(seq_scan_discards_rows.check, "function", fail)
     out, _ = inspect(capsys, str(BAD), "--format", "json")
     (plan,) = json.loads(out)["plans"]
     # a check that says less of the same speaks instead
