@@ -18,6 +18,7 @@ from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_r
 from analyzer.checks.scan import binds, bitmap_index_scans, index_condition, share_ms, table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
+from analyzer.plans.indexable import BTREE
 from analyzer.schema.page_layout import PAGE_BYTES
 
 check = Check(
@@ -95,13 +96,15 @@ def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]
 
 
 def _pages(node: PlanNode) -> int | None:
-    """That a bitmap led to, each once; None where it was lossy or led to dead versions of rows, or where up to 17 only
-    the leader's are printed.
+    """That a bitmap of B-trees led to, each once; None where it was lossy or led to dead versions of rows, or where up
+    to 17 only the leader's are printed.
     """
-    blocks, scans = node.heap_blocks, bitmap_index_scans(node)
+    blocks, scans, condition = node.heap_blocks, bitmap_index_scans(node), index_condition(node)
     is_whole = node.processes <= 1 or node.rows_are_fractional
     if blocks is None or blocks.lossy or not is_whole:
         return None
+    if condition is None or any(c.operator not in BTREE for c in condition.comparisons):
+        return None  # of GIN and GiST no table is in the order
     entries, rows = scans[0].total_actual_rows if len(scans) == 1 else None, node.total_rows_scanned
     return None if entries is not None and rows is not None and entries > rows * MOST_DEAD else blocks.exact
 
