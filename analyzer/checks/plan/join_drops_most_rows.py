@@ -82,6 +82,8 @@ def _dropped(join: PlanNode) -> tuple[float, PlanNode, PlanNode] | None:
             continue
         if join.node_type == "Nested Loop" and which == "Inner":
             continue  # looked up for the outer side's rows
+        if next(tables_below(big), None) is None:
+            continue  # a WITH query, read again
         spent_ms = _spent_ms(join, big)
         time_ms = None if spent_ms is None else spent_ms * (1 - given[1] / rows[0])
         if time_ms is not None and time_ms >= check["time"] and (time_ratio(time_ms, join) or 0) >= check["time_ratio"]:

@@ -58,6 +58,7 @@ check = Check(
     ),
     time_ratio=Threshold(0.30, "time / execution time", "judgement"),
     rows=Threshold(100, "rows", "judgement: fewer calls hardly repeat"),
+    unprinted_rows=Threshold(10_000, "rows", "judgement: of fewer, a pause of the machine looks the same"),
 )
 
 
@@ -83,7 +84,7 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
     if row_us < check["row_us"]:
         return
     slow = _in_aggregates(node) if node.node_type == "Aggregate" else _functions(node)
-    if slow is None and not _is_unprinted(node):
+    if slow is None and (rows < check["unprinted_rows"] or not _is_unprinted(node)):
         return
     spent_ms = min(time_ms, spent_ms / node.processes)
     if slow is not None:
@@ -109,7 +110,8 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
 def _is_unprinted(node: PlanNode) -> bool:
     """Whether an Aggregate may compute what only VERBOSE prints, and nothing else is seen that takes long."""
     is_on_disk = any(groups.batches > 1 or groups.disk_bytes for groups in node.hash_aggregates)
-    return node.node_type == "Aggregate" and not is_on_disk and node.raw.keys().isdisjoint(("Output", "Filter"))
+    is_compiled = node.plan is not None and node.plan.jit is not None  # which takes its time in some node
+    return node.node_type == "Aggregate" and not is_on_disk and not is_compiled and node.raw.keys().isdisjoint(("Output", "Filter"))
 
 
 def _hint(functions: tuple[str, ...], facts: SchemaFacts | None) -> str:
