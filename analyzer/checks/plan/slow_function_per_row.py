@@ -111,7 +111,12 @@ def _is_unprinted(node: PlanNode) -> bool:
     """Whether an Aggregate may compute what only VERBOSE prints, and nothing else is seen that takes long."""
     is_on_disk = any(groups.batches > 1 or groups.disk_bytes for groups in node.hash_aggregates)
     is_compiled = node.plan is not None and node.plan.jit is not None  # which takes its time in some node
-    return node.node_type == "Aggregate" and not is_on_disk and not is_compiled and node.raw.keys().isdisjoint(("Output", "Filter"))
+    return (
+        node.node_type == "Aggregate"
+        and not is_on_disk
+        and not is_compiled
+        and node.raw.keys().isdisjoint(("Output", "Filter"))
+    )
 
 
 def _hint(functions: tuple[str, ...], facts: SchemaFacts | None) -> str:
