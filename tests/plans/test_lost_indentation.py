@@ -61,6 +61,34 @@ Gather  (cost=0.00..90.00 rows=20 width=4) (actual time=0.010..4.000 rows=20 loo
 Execution Time: 5.200 ms
 """
 
+# as the text of a page of explain.depesz.com
+PAGE = """
+explain.depesz.com
+Result: a1Bc
+# exclusive inclusive rows x rows loops node
+1. 1,020.434 1,446.304 ↑ 12.7 17,285 1
+
+Hash Join (cost=7,632.44..12,140.08 rows=146,188 width=8) (actual time=1,060.922..1,446.304 rows=17,285 loops=1)
+
+  • Hash Cond: (a.id = b.id)
+2. 16.382 16.382 ↓ 1.0 146,377 1
+
+Seq Scan on a (cost=0.00..2,212.88 rows=146,188 width=8) (actual time=0.010..16.382 rows=146,377 loops=1)
+
+  • Filter: (kind = ANY ('{100,200}'::integer[]))
+  • Rows Removed by Filter: 1,932
+3. 29.688 60.727 ↑ 1.4 141,834 1
+
+Hash (cost=4,413.53..4,413.53 rows=196,153 width=8) (actual time=60.727..60.727 rows=141,834 loops=1)
+
+4. 31.039 31.039 ↑ 1.4 141,834 1
+
+Seq Scan on b (cost=0.00..4,413.53 rows=196,153 width=8) (actual time=0.005..31.039 rows=141,834 loops=1)
+
+Planning time : 5.923 ms
+Execution time : 1,458.923 ms
+"""
+
 
 def flat(text: str, before: str = "") -> str:
     return "\n".join(f"{before}{line.strip()}" for line in text.strip().splitlines())
@@ -88,3 +116,17 @@ def test_a_step_too_few_is_no_tree() -> None:
     lines = flat(JOIN).splitlines()
     with pytest.raises(PlanError):
         parse_plan("\n".join(line for line in lines if "customers c" not in line))
+
+
+def test_a_page_of_explain_depesz_com_is_the_plan_that_it_shows() -> None:
+    plan = parse_plan(PAGE)
+    assert [(node.depth, node.label) for node in plan] == [
+        (0, "Hash Join"), (1, "Seq Scan on a"), (1, "Hash"), (2, "Seq Scan on b"),
+    ]  # fmt: skip
+    scan = plan.nodes[1]
+    assert (plan.root.actual_total_time_ms, plan.execution_time_ms, scan.rows_removed_by_filter) == (
+        1446.304, 1458.923, 1932,
+    )  # fmt: skip
+    assert scan.filter == "(kind = ANY ('{100,200}'::integer[]))"
+    estimated = "\n".join(line.partition(" (actual")[0] for line in PAGE.splitlines() if "time :" not in line)
+    assert not parse_plan(estimated.replace("  • Rows Removed by Filter: 1,932\n", "")).is_analyzed
