@@ -5,7 +5,6 @@ between thousands, and the indentation is gone: what is left is for ``lost_inden
 """
 
 import re
-from collections.abc import Sequence
 
 from analyzer.plans.table_cells import Line
 
@@ -18,7 +17,7 @@ THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 PLAIN_ROWS = "(actual rows= loops=)"
 
 
-def out_of_depesz(lines: Sequence[Line]) -> Sequence[Line]:
+def out_of_depesz(lines: list[Line]) -> list[Line]:
     """The lines as they are where this is no such page."""
     at = next((at for at, line in enumerate(lines) if HEADER.fullmatch(line.text.strip())), None)
     if at is None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
-from analyzer.plans.depesz_page import out_of_depesz
 from analyzer.plans.lost_indentation import indented
 from analyzer.plans.node import PlanError, raw_inputs
 from analyzer.plans.node_line import NAME, NODE_FIGURES, node_head, relationship, unquoted
@@ -74,8 +73,7 @@ class _Reader:
 
 def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """Entries like those of EXPLAIN (FORMAT JSON), none where no line is a node; PlanError names the line."""
-    whole = unwrapped(out_of_depesz(lines))
-    lines = indented([Line(line.number, _indent(line.text) + line.text.strip()) for line in whole])
+    lines = indented([Line(line.number, _indent(line.text) + line.text.strip()) for line in unwrapped(lines)])
     reader = _Reader(lines, any(NODE_FIGURES.search(line.text) for line in lines), width_of(lines))
     at = 0
     while at < len(lines):
