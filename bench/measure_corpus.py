@@ -18,8 +18,7 @@ from bench.results import Context, Result
 
 SLOW_MS = 5.0
 MOST_SILENT = 15.0  # % of the slow ones
-REPORTS = "tpcds"  # most add up a fifth of the largest tables, and no index spares that
-MOST_SILENT_REPORTS = 60.0
+REPORTS = "tpcds"  # most add up a fifth of the largest tables, and no index spares that: it is told for information
 CALLS_PER_DAY = 1_000.0  # each: what takes a millisecond then is not worth a word
 Judged = tuple[CorpusPlan, float, list[Finding]]
 
@@ -43,7 +42,7 @@ def measure(context: Context) -> list[Result]:
     return [
         Result("slow plans", len(slow), ""),
         Result("of them without a sentence, but for TPC-DS", of_others or 0.0, "%", MOST_SILENT),
-        *([Result("those of TPC-DS", of_reports, "%", MOST_SILENT_REPORTS)] if of_reports is not None else []),
+        *([Result("those of TPC-DS", of_reports, "%", MOST_SILENT)] if of_reports is not None else []),
         *_of_each_database(slow, "{}, without a sentence", lambda findings: not findings),
         Result("tuned plans", len(tuned), "", least=200),
         Result("of them with a sentence", sum(bool(findings) for *_, findings in tuned), ""),

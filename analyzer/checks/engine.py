@@ -149,7 +149,7 @@ class Check:
         self.node_types: tuple[str, ...] = ()
         self.wants_context = False
         self._kind: SubjectKind | None = None
-        self._function: Function | None = None
+        self.function: Function = self._without_function
 
     def __getitem__(self, name: str) -> float:
         changed = _rules.get().thresholds
@@ -170,10 +170,8 @@ class Check:
         assert self._kind is not None, f"{self} has no function"
         return self._kind
 
-    @property
-    def function(self) -> Function:
-        assert self._function is not None, f"{self} has no function"
-        return self._function
+    def _without_function(self, _: Any) -> Iterable[Finding]:
+        raise AssertionError(f"{self} has no function")
 
     def on(self, thing: type, *node_types: str) -> Callable[[Function], Function]:
         """The check looks at things of this type; of plan nodes only at those of ``node_types``, where given."""
@@ -184,7 +182,7 @@ class Check:
             raise TypeError(f"{self.module}: only PlanNode has node types")
 
         def register(function: Function) -> Function:
-            self._kind, self._function, self.node_types = kind, function, node_types
+            self._kind, self.function, self.node_types = kind, function, node_types
             self.wants_context = len(inspect.signature(function).parameters) > 1
             return function
 

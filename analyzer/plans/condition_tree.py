@@ -35,20 +35,27 @@ class ColumnName:
         return f"{self.alias}.{self.name}" if self.alias else self.name
 
 
-class Wrapping:
-    """What stands around the columns of one side, the outermost first."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around the columns of one side, the outermost first; without columns, the whole side."""
 
-    def __init__(self, side: Node) -> None:
-        nodes = list(walk(side))
-        self.columns = columns_in(nodes)
-        around = _above_columns(nodes) if self.columns else {id(node) for node in nodes}
+    functions: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    casts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node], columns: Sequence[ColumnName]) -> "Around":
+        """``nodes``: the side's, itself and all below."""
+        around = _above_columns(nodes) if columns else {id(node) for node in nodes}
         wrappers = [node for node in nodes if id(node) in around]
-        self.functions = tuple(name for node in wrappers if (name := _function(node)) is not None)
-        self.operators = tuple(name for node in wrappers if (name := _operator(node)) is not None)
-        self.casts = tuple(
-            name_parts(node.typeName.names)[-1] + "[]" * len(node.typeName.arrayBounds or ())
-            for node in wrappers
-            if isinstance(node, ast.TypeCast)
+        return cls(
+            tuple(name for node in wrappers if (name := _function(node)) is not None),
+            tuple(name for node in wrappers if (name := _operator(node)) is not None),
+            tuple(
+                name_parts(node.typeName.names)[-1] + "[]" * len(node.typeName.arrayBounds or ())
+                for node in wrappers
+                if isinstance(node, ast.TypeCast)
+            ),
         )
 
 

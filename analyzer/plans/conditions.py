@@ -18,10 +18,10 @@ from analyzer.plans.condition_text import ANY, HASHED, INITPLAN, OWN_WORDS, SUBP
 from analyzer.plans.condition_tree import (
     AND,
     OR,
+    Around,
     ColumnName,
     Node,
     OtherSide,
-    Wrapping,
     columns_in,
     functions_in,
     kind_of,
@@ -63,6 +63,7 @@ class Comparison:
     other_columns: tuple[ColumnName, ...] = ()
     functions: tuple[str, ...] = ()  # around the columns, the outermost first
     other_functions: tuple[str, ...] = ()  # on the other side, anywhere
+    around_other: Around | None = None  # what stands around its columns
     operators: tuple[str, ...] = ()  # around the columns: ``(a + 1) = 5`` has "+"
     casts: tuple[str, ...] = ()  # types the columns are cast to, the outermost first: "numeric", "text"
     is_negated: bool = False  # below a NOT
@@ -249,7 +250,9 @@ class _Reader:
             else:
                 break
         side, operator, other = sides(compared)
-        own = Wrapping(side)
+        nodes, other_nodes = list(walk(side)), list(walk(other)) if other is not None else []
+        columns, other_columns = columns_in(nodes), columns_in(other_nodes)
+        own = Around.of(nodes, columns)
         constant = without_casts(other) if other is not None else None
         literal = None
         if isinstance(constant, ast.A_Const) and isinstance(constant.val, ast.String):
@@ -259,12 +262,13 @@ class _Reader:
             elements = len(constant.elements or ())
         return Comparison(
             text=text,
-            columns=own.columns,
+            columns=columns,
             operator=operator,
             other=kind_of(side, other),
-            other_columns=columns_in(walk(other)) if other is not None else (),
+            other_columns=other_columns,
             functions=own.functions,
-            other_functions=functions_in(walk(other)) if other is not None else (),
+            other_functions=functions_in(other_nodes),
+            around_other=Around.of(other_nodes, other_columns) if other_columns else None,
             operators=own.operators,
             casts=own.casts,
             is_negated=negated,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from analyzer.plans.condition_tree import Around
 from analyzer.plans.conditions import Comparison, Condition
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.operators import TURNED
@@ -43,17 +44,25 @@ def of_table(condition: Condition, alias: str | None) -> Condition:
 def _of_table(comparison: Comparison, alias: str | None) -> Comparison:
     if not comparison.columns or any(column.alias in (None, alias) for column in comparison.columns):
         return comparison
-    if comparison.other != "column" or any(column.alias not in (None, alias) for column in comparison.other_columns):
+    around = comparison.around_other
+    if (
+        around is None
+        or comparison.other not in ("column", "expression")
+        or any(column.alias not in (None, alias) for column in comparison.other_columns)
+    ):
         return replace(comparison, columns=(), other_columns=())
+    is_bare = not (comparison.functions or comparison.operators or comparison.casts)
     return replace(
         comparison,
         columns=comparison.other_columns,
         operator=TURNED.get(comparison.operator, comparison.operator),
+        other="column" if is_bare and len(comparison.columns) == 1 else "expression",
         other_columns=comparison.columns,
         other_functions=comparison.functions,
-        functions=(),
-        operators=(),
-        casts=(),
+        around_other=Around(comparison.functions, comparison.operators, comparison.casts),
+        functions=around.functions,
+        operators=around.operators,
+        casts=around.casts,
     )
 
 

@@ -163,9 +163,9 @@ def _buffers(raw: Mapping[str, Any]) -> Buffers | None:
         return None
     counters: list[Any] = [None] * len(FIELDS)
     for printed, position in COUNTERS:
-        value = raw.get(printed)
-        if value is None:
+        if printed not in raw:
             continue
+        value = raw[printed]
         if value.__class__ is int and -LARGEST <= value <= LARGEST:
             counters[position] = float(value) if position in TIME_POSITIONS else value
         else:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
+from analyzer.plans.depesz_page import out_of_depesz
 from analyzer.plans.logged import LOGGED_PLAN, out_of_log
 from analyzer.plans.node_line import node_head
 from analyzer.plans.table_cells import (
@@ -63,6 +64,7 @@ def plain_lines(text: str) -> list[Line]:
     text = ODD_SPACE.sub(" ", ZERO_WIDTH.sub("", ESCAPE_SEQUENCE.sub("", text)))
     lines = [Line(number, line) for number, line in enumerate(re.split("\r?\n" if "\n" in text else "\r", text), 1)]
     lines = out_of_html(_joined_wraps([line for line in lines if not FENCE.fullmatch(line.text)]))
+    lines = out_of_depesz(lines)
     for _ in range(6):  # a log in a mail in a table: each round takes one layer off
         before = lines
         lines = _out_of_csv(without_column_name(out_of_page(out_of_columns(lines), ARROW_LINE), _matter))

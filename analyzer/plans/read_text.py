@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
+from analyzer.plans.lost_indentation import indented
 from analyzer.plans.node import PlanError, raw_inputs
 from analyzer.plans.node_line import NAME, NODE_FIGURES, node_head, relationship, unquoted
 from analyzer.plans.node_types import INPUTS, MANY
@@ -72,7 +73,7 @@ class _Reader:
 
 def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """Entries like those of EXPLAIN (FORMAT JSON), none where no line is a node; PlanError names the line."""
-    lines = [Line(line.number, _indent(line.text) + line.text.strip()) for line in unwrapped(lines)]
+    lines = indented([Line(line.number, _indent(line.text) + line.text.strip()) for line in unwrapped(lines)])
     reader = _Reader(lines, any(NODE_FIGURES.search(line.text) for line in lines), width_of(lines))
     at = 0
     while at < len(lines):

@@ -49,16 +49,19 @@ def scanned(node: PlanNode, *, join_runs: float) -> Scanned | None:
         discarded = join.total_rows_removed_by_join_filter or 0.0
         least_discarded = (join.total_rows_removed_by_join_filter_bounds or (0.0, 0.0))[0]
         condition = join.expression("Join Filter")
-    parts = [part for part in (node, join) if part is not None]
-    times = [part.exclusive_time_ms for part in parts]
+    time_ms, error_ms = node.exclusive_time_ms, node.exclusive_time_error_ms or 0.0
+    if join is not None:
+        join_ms = join.exclusive_time_ms
+        time_ms = None if time_ms is None or join_ms is None else time_ms + join_ms
+        error_ms += join.exclusive_time_error_ms or 0.0
     return Scanned(
         read=rows + removed,
         least_read=bounds[0] + removed_bounds[0],
         kept=max(0.0, rows - discarded),
         most_kept=max(0.0, bounds[1] - least_discarded),
         runs=runs,
-        time_ms=None if None in times else sum(time for time in times if time is not None),
-        time_error_ms=sum(part.exclusive_time_error_ms or 0.0 for part in parts),
+        time_ms=time_ms,
+        time_error_ms=error_ms,
         condition=condition,
     )
 

@@ -4,6 +4,7 @@ What is pasted is read in this process and forgotten with the answer: nothing is
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,11 +154,15 @@ def _source(request: HttpRequest, name: str) -> str:
         raise PlanError(f"{upload.name} is not UTF-8 text.") from problem
 
 
+def _number_of(finding: Finding, numbers: Mapping[str, int]) -> int | None:
+    """Of the node it is about; of the plan as a whole, of the first that it explains."""
+    first = finding.place if finding.place is not None else next(iter(finding.also_at), None)
+    return numbers.get(first) if first is not None else None
+
+
 def shown_plan(plan: Plan, sql: str, outcome: Outcome, rules: Rules) -> ShownPlan:
     numbers = {place(node): number for number, node in enumerate(plan, start=1)}
-    findings = [
-        ShownFinding(f, numbers.get(f.place) if f.place is not None else None) for f in ranked(outcome.findings)
-    ]
+    findings = [ShownFinding(f, _number_of(f, numbers)) for f in ranked(outcome.findings)]
     per_node = Counter(f.number for f in findings)
     nodes = tuple(
         _shown_node(plan, node, number, per_node[number])

@@ -82,6 +82,24 @@ def test_the_table_has_conditions_and_blocks(signed_in):
     assert "Blocks touched" not in signed_in.post(reverse("read_plan"), {"plan": SPILLED}).content.decode()
 
 
+DROPPED = """
+Hash Join  (cost=100.00..9000.00 rows=375 width=8) (actual time=1.000..180.000 rows=375 loops=1)
+  Hash Cond: (s.day_id = d.id)
+  ->  Seq Scan on sale s  (cost=0.00..5000.00 rows=288464 width=8) (actual time=0.100..58.000 rows=288464 loops=1)
+  ->  Hash  (cost=90.00..90.00 rows=365 width=4) (actual time=0.900..0.900 rows=3650 loops=1)
+        Buckets: 4096  Batches: 1  Memory Usage: 121kB
+        ->  Seq Scan on day d  (cost=0.00..90.00 rows=365 width=4) (actual time=0.010..0.800 rows=3650 loops=1)
+Execution Time: 190.0 ms
+"""
+
+
+def test_a_finding_of_the_whole_plan_lights_up_the_first_node_that_it_explains(signed_in):
+    text = signed_in.post(reverse("read_plan"), {"plan": DROPPED}).content.decode()
+    assert 'href="#1-node-1" data-node="1">Hash Join</a>' in text
+    lost = "\n".join(line.strip() for line in DROPPED.splitlines())
+    assert 'data-node="1">Hash Join</a>' in signed_in.post(reverse("read_plan"), {"plan": lost}).content.decode()
+
+
 def test_of_several_plans_it_is_said_which_are_compared(signed_in):
     several = json.dumps([json.loads(SPILLED), CAST])
     text = signed_in.post(reverse("read_plan"), {"plan": several, "other": SPILLED}).content.decode()

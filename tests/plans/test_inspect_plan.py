@@ -31,7 +31,7 @@ LABELS = {
     "arrows": JOINED, "pgadmin": JOINED, "broken": BROKEN, "broken_with_a_gap": BROKEN,
     "costs_off": ["Hash Join", "  Seq Scan on a", "  Hash", "    Seq Scan on b"],
 }  # fmt: skip
-FINE = DATA / "fractional_rows.pg18.json"
+FINE = DATA / "parallel_agg.pg18.json"
 
 
 def inspect(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[str, int]:
@@ -108,7 +108,7 @@ def test_json_tells_a_check_that_failed(capsys: pytest.CaptureFixture[str], monk
     def fail(node: object, context: object) -> None:
         raise ZeroDivisionError("a value of the data")
 
-    monkeypatch.setattr(seq_scan_discards_rows.check, "_function", fail)
+    monkeypatch.setattr(seq_scan_discards_rows.check, "function", fail)
     out, _ = inspect(capsys, str(BAD), "--format", "json")
     (plan,) = json.loads(out)["plans"]
     # a check that says less of the same speaks instead

@@ -139,12 +139,12 @@ def test_a_check_that_fails_on_a_plan_closes_nothing_of_that_statement(
             raise ZeroDivisionError
         yield from ()
 
-    monkeypatch.setattr(of_check, "_function", fail_on_one)
+    monkeypatch.setattr(of_check, "function", fail_on_one)
     monkeypatch.setattr(judgement, "version", lambda: "broken")
     outcome = judge(database)
     open_now = list(FindingRecord.objects.filter(closed_at__isnull=True).values_list("about", flat=True))
     assert (outcome.failed, open_now) == ({"PL004": {"f1": "ZeroDivisionError"}}, ["f1"])
-    monkeypatch.setattr(of_check, "_function", function)
+    monkeypatch.setattr(of_check, "function", function)
     monkeypatch.setattr(judgement, "version", lambda: "mended")
     judge(database)
     assert FindingRecord.objects.filter(closed_at__isnull=True).count() == 2
@@ -345,7 +345,7 @@ def test_checks_that_fail_are_said_first_and_counted(database: Database, monkeyp
     def failing(*_: object) -> None:
         raise TypeError("secret")
 
-    monkeypatch.setattr(table_without_primary_key.check, "_function", failing)
+    monkeypatch.setattr(table_without_primary_key.check, "function", failing)
     two = facts(
         {"tables": [{"name": name, "columns": ["a"], "rows": 10} for name in ("t; SC001 (KeyError) on 9", "u")]}
     )

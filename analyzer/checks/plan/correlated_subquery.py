@@ -5,7 +5,9 @@ rows: cheap for a few rows with an index, slow for many. To verify, look at the 
 a LEFT JOIN to a derived table grouped by the correlated columns (``count`` gives NULL there where the subquery gave
 0: write ``coalesce``), or LATERAL where each row needs its first few; EXISTS instead of ``count(*) > 0``; an index on
 the correlated columns where there is none. Leave it alone where few outer rows are left after LIMIT, or where a
-grouped join would read much more than these rows need. The time is that of all its runs: the most that can be saved.
+grouped join would read much more than these rows need. An aggregate without GROUP BY that a Nested Loop runs for each
+row of its outer side (LATERAL, or what a tool writes for lists in JSON) is the same. The time is that of all its runs:
+the most that can be saved.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import is_correlated, rounded
+from analyzer.checks.joins import is_correlated, rounded, side
 from analyzer.checks.new_index import NewKey, compared_keys, new_index
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.checks.own_functions import BUILT_IN, CHEAP, calls_of
@@ -23,7 +25,7 @@ from analyzer.checks.plan.index_scan_discards_rows import index_scan_discards_ro
 from analyzer.checks.plan.leading_wildcard import leading_wildcard
 from analyzer.checks.plan.or_across_columns import or_across_columns
 from analyzer.checks.plan.seq_scan_discards_rows import seq_scan_discards_rows
-from analyzer.checks.rewrites import otherwise
+from analyzer.checks.rewrites import RewriteOffer, otherwise
 from analyzer.checks.scan import filter_condition, index_condition, index_that_begins_with, table_of
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
@@ -34,6 +36,7 @@ from analyzer.statements.equivalents import COUNT, SUBQUERY
 from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
+AROUND = ("Memoize", "Subquery Scan", "Result")  # what may stand around a LATERAL subquery
 MOST_TOLD = 3  # scans with a sentence and an index each; judgement
 # each knows what serves a kind of conditions, the one that knows best first
 OF_CONDITIONS = (leading_wildcard, function_on_column, cast_on_column, seq_scan_discards_rows)
@@ -44,6 +47,7 @@ check = Check(
     title="Subquery runs once for each row",
     severity=Severity.WARNING,
     runs=Threshold(25, "runs", "judgement: fewer are as cheap as reading all that a join would"),
+    lateral_runs=Threshold(1_000, "runs", "judgement: of few rows LATERAL is the right way to write it"),
     time_ratio=Threshold(0.10, "its time / execution time", "judgement: less is not worth a change"),
     rows=Threshold(100, "rows / run", "measured: 15 reads a smaller table whole, index or not"),
     kept_ratio=Threshold(0.10, "kept / read", "judgement: above it a run is right to read the table"),
@@ -54,7 +58,9 @@ check = Check(
 @check.on(Plan)
 def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
     for node in plan:
-        if node.parent_relationship != "SubPlan" or (node.loops or 0) < check["runs"] or node.parent is None:
+        is_subplan = node.parent_relationship == "SubPlan"
+        runs_it = node.parent if is_subplan else _loop_around(node)
+        if runs_it is None or (node.loops or 0) < check["runs" if is_subplan else "lateral_runs"]:
             continue
         runs, total_ms = (node.loops or 0), node.total_time_ms
         least_ms = None if total_ms is None else total_ms - ROUNDING_MS * runs / node.processes
@@ -69,13 +75,14 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
         scans = [below for below in node.walk() if below.relation_name is not None]
         wasteful = _dearest([each for scan in scans if (each := _wasteful(scan, context)) is not None])
         tables = {table for scan in scans if (table := table_of(scan, context.facts)) is not None}
-        name = node.subplan_name or "SubPlan"
+        name = node.subplan_name or ("SubPlan" if is_subplan else node.label)
+        rows_of = runs_it if is_subplan else side(runs_it, "Outer") or runs_it
         took = f", {time_words(total_ms)} in all" if total_ms else ""
-        written = otherwise(context, SUBQUERY, COUNT)
+        written = otherwise(context, SUBQUERY, COUNT) if is_subplan else RewriteOffer()
         yield check.finding(
             node=node,
-            subject=f"{name} of {node.parent.label}",
-            message=f"{name} ran {runs:,} times, once for each row of {node.parent.label}{took}.",
+            subject=f"{name} of {runs_it.label}",
+            message=f"{name} ran {runs:,} times, once for each row of {rows_of.label}{took}.",
             hint=_by_index(wasteful) + _hint(node) + written.why_not,
             fixes=(*written.fixes, *_indexes(wasteful, context)),
             evidence={**rounded(runs=runs, touched_blocks=blocks), **time_evidence(total_ms, node)},
@@ -83,8 +90,21 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
             time_ms=total_ms,
             run_time_ms=run_time_ms(node),
             table=next(iter(tables)) if len(tables) == 1 else None,
-            also_at=tuple(place(scan) for each in wasteful for scan in each.scans),
+            also_at=(
+                *(() if is_subplan else (place(runs_it),)),
+                *(place(scan) for each in wasteful for scan in each.scans),
+            ),
         )
+
+
+def _loop_around(node: PlanNode) -> PlanNode | None:
+    """The Nested Loop that runs an aggregate without GROUP BY for each row of its outer side; None for others."""
+    if node.node_type != "Aggregate" or "Group Key" in node.raw or node.raw.get("Partial Mode", "Simple") != "Simple":
+        return None
+    while node.parent is not None and node.parent.node_type in AROUND:
+        node = node.parent
+    loop = node.parent if node.parent_relationship == "Inner" else None
+    return loop if loop is not None and loop.node_type == "Nested Loop" else None
 
 
 @dataclass(frozen=True, slots=True)

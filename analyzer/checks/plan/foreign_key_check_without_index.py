@@ -6,8 +6,9 @@ per constraint. To verify, look at the referencing table's indexes (\\d) for one
 fix is that index. With ON DELETE CASCADE or SET NULL the time holds the change of the children as well, which stays.
 Leave it alone where rows of the referenced table are deleted, or their keys changed, only by hand. Where the schema is
 known, keys with an index are not reported; else the time of one check has to be long for a look-up by index. EXPLAIN's
-text format names a constraint and not whose it is: where the schema is not known either, that is said. The time is that
-of the checks, whole.
+text format names a constraint and not whose it is: where the schema is not known either, that is said. On the other
+side of the key each new row looks its parent up by the unique index there, as it should: where that takes a good part
+of a load of many rows, it is told for information. The time is that of the checks, whole.
 """
 
 from collections.abc import Iterator
@@ -34,13 +35,18 @@ check = Check(
     ),
     time=Threshold(5, "ms", "judgement: a key's first check in a session plans its look-up, which takes a millisecond"),
     time_ratio=Threshold(0.10, "time / execution time", "judgement: less is not worth an index"),
+    parents_time_ratio=Threshold(0.25, "time / execution time", "judgement: less is what a key costs"),
+    parents=Threshold(1_000, "checks", "judgement: fewer are no load of many rows"),
 )
 
 
 @check.on(Plan)
 def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Finding]:
     for trigger in fired(plan):
-        if trigger.is_foreign_key is False or trigger.is_child_side or trigger.time_ms is None or not trigger.calls:
+        if trigger.is_child_side:
+            yield from _looks_parents_up(trigger)
+            continue
+        if trigger.is_foreign_key is False or trigger.time_ms is None or not trigger.calls:
             continue
         node = trigger.node
         ratio = time_ratio(trigger.time_ms, node)
@@ -77,6 +83,37 @@ def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Fi
             table=key_of[0].qualified_name if key_of is not None else None,
             fixes=() if key_of is None or context.facts is None else (_index(*key_of, context.facts),),
         )
+
+
+def _looks_parents_up(trigger: Fired) -> Iterator[Finding]:
+    ratio = time_ratio(trigger.time_ms, trigger.node)
+    if not trigger.is_foreign_key or trigger.time_ms is None or ratio is None:
+        return
+    if trigger.calls < check["parents"] or trigger.time_ms < check["time"] or ratio < check["parents_time_ratio"]:
+        return
+    yield check.finding(
+        node=trigger.node,
+        subject=f"Foreign key {trigger.name}",
+        title=f"Checks of foreign key {trigger.name} take much of the time",
+        message=(
+            f"{trigger.calls:,} checks of foreign key {trigger.name} took {time_words(trigger.time_ms)}: the parent of"
+            " each row that was written is looked up."
+        ),
+        hint=(
+            "Nothing is amiss where rows come a few at a time. A load of many is quicker where the key is added behind"
+            " it: ADD CONSTRAINT ... NOT VALID, then VALIDATE CONSTRAINT, which checks all rows with one join."
+        ),
+        evidence={
+            "checks": trigger.calls,
+            "check_time_ms": round(trigger.time_ms, 3),
+            "mean_check_time_ms": round(trigger.time_ms / trigger.calls, 3),
+            "time_ratio": round(ratio, 3),
+        },
+        level=EvidenceLevel.EXECUTED,
+        at_most=Severity.INFO,
+        time_ms=min(trigger.time_ms, run_time_ms(trigger.node) or trigger.time_ms),
+        run_time_ms=run_time_ms(trigger.node),
+    )
 
 
 def _key(trigger: Fired, facts: SchemaFacts | None) -> tuple[TableFacts, ForeignKeyFacts] | None:

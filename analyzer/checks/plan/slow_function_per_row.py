@@ -36,18 +36,29 @@ AGGREGATES = frozenset(
      "jsonb_agg", "json_object_agg", "jsonb_object_agg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop",
      "var_samp")
 )  # fmt: skip
+UNPRINTED = (
+    "EXPLAIN (ANALYZE, VERBOSE) prints what it computes: look for a function of your own in an aggregate's arguments,"
+    " for large values put together (json_agg, string_agg), and for DISTINCT or ORDER BY in an aggregate, which sorts."
+)
 
 check = Check(
     __name__,
     code="PL018",
     title="Function called for each row takes the time",
     severity=Severity.WARNING,
-    gives_way_to=("PL004", "PL014", "PL015", "PL016"),  # an index computes nothing for rows that it does not find
+    gives_way_to=(
+        "PL004",
+        "PL014",
+        "PL015",
+        "PL016",
+        "PL055",
+    ),  # an index computes nothing for rows that it does not find
     row_us=Threshold(
         10, "us per row", "measured: reading a cached row takes 0.05 to 1 us, a PL/pgSQL call 0.5 us or more"
     ),
     time_ratio=Threshold(0.30, "time / execution time", "judgement"),
     rows=Threshold(100, "rows", "judgement: fewer calls hardly repeat"),
+    unprinted_rows=Threshold(10_000, "rows", "judgement: of fewer, a pause of the machine looks the same"),
 )
 
 
@@ -73,23 +84,38 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
     if row_us < check["row_us"]:
         return
     slow = _in_aggregates(node) if node.node_type == "Aggregate" else _functions(node)
-    if slow is None:
+    if slow is None and (rows < check["unprinted_rows"] or not _is_unprinted(node)):
         return
-    where, functions = slow
-    names = calls_of(functions)
     spent_ms = min(time_ms, spent_ms / node.processes)
+    if slow is not None:
+        where, functions = slow
+        doing, hint = f"where {where} calls {calls_of(functions)}", _hint(functions, context.facts)
+    else:  # which, only VERBOSE prints
+        doing, hint = "far more than adding up or grouping takes", UNPRINTED
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label} spent {time_words(row_us / 1000)} on each of {rows:,.0f} rows, where {where} calls {names}:"
+            f"{node.label} spent {time_words(row_us / 1000)} on each of {rows:,.0f} rows, {doing}:"
             f" {time_words(spent_ms)} of the statement's {time_words(run_time_ms(node))}."
         ),
-        hint=_hint(functions, context.facts),
+        hint=hint,
         evidence={**rounded(rows=rows), "row_time_us": round(row_us, 1), **time_evidence(spent_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=spent_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),
+    )
+
+
+def _is_unprinted(node: PlanNode) -> bool:
+    """Whether an Aggregate may compute what only VERBOSE prints, and nothing else is seen that takes long."""
+    is_on_disk = any(groups.batches > 1 or groups.disk_bytes for groups in node.hash_aggregates)
+    is_compiled = node.plan is not None and node.plan.jit is not None  # which takes its time in some node
+    return (
+        node.node_type == "Aggregate"
+        and not is_on_disk
+        and not is_compiled
+        and node.raw.keys().isdisjoint(("Output", "Filter"))
     )
 
 

@@ -1,10 +1,11 @@
 """Statement that reads whole large tables to make a few rows of sums, and does nothing else that could be mended.
 
-Every row counts in the result, so no index spares reading them, but for ``min`` and ``max`` of an indexed column. It is
-said only where no other check explains the time. To verify, compare the rows that the scans gave with those of the
-Aggregate. To make it shorter: keep the result, in a materialized view or a table of sums by day that is kept up to
+So many rows count in the result that no index spares reading them, but for ``min`` and ``max`` of an indexed column. It
+is said only where no other check explains the time. To verify, compare the rows that the scans gave with those of the
+result. To make it shorter: keep the result, in a materialized view or a table of sums by day that is kept up to
 date; ask for fewer rows, by a range of time; let workers share the scan. Leave it alone in a report that runs rarely.
-It is informational, however long it takes. The time is the Aggregate's with all below it.
+It is informational, however long it takes. The time is that of the topmost step that
+puts rows together, with all below.
 """
 
 from collections.abc import Iterator
@@ -17,17 +18,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
 
 WHOLE = ("Seq Scan", "Index Only Scan", "Index Scan")
-ABOVE = (
-    "Limit",
-    "Sort",
-    "Incremental Sort",
-    "Gather",
-    "Gather Merge",
-    "Result",
-    "Subquery Scan",
-    "Unique",
-    "WindowAgg",
-)
+PUTS_TOGETHER = frozenset(("Aggregate", "Group", "Unique", "SetOp", "WindowAgg"))
 MOST_NAMED = 3
 
 check = Check(
@@ -35,8 +26,10 @@ check = Check(
     code="PL106",
     title="Whole tables are read for a few rows of sums",
     severity=Severity.INFO,
-    gives_way_to=tuple(f"PL{number:03}" for number in range(1, 109) if number != 106),
+    gives_way_to=tuple(f"PL{number:03}" for number in range(1, 112) if number != 106),
     rows=Threshold(100_000, "rows", "measured: cached, 10 to 20 ms a scan on PostgreSQL 15"),
+    kept_ratio=Threshold(0.05, "rows given / read of a scan", "judgement: fewer are worth an index"),
+    whole_ratio=Threshold(0.50, "rows read so / by all scans", "judgement: else the statement does other things"),
     groups_ratio=Threshold(0.05, "rows given / read", "judgement: more are a list, not sums"),
     run_time=Threshold(100, "ms", "judgement: a person notices a tenth of a second"),
     time_ratio=Threshold(0.50, "time / execution time", "judgement: it is what the statement does"),
@@ -45,52 +38,81 @@ check = Check(
 
 @check.on(Plan)
 def sums_over_whole_tables(plan: Plan, context: Context) -> Iterator[Finding]:
-    node = plan.root
-    while node.node_type in ABOVE and len(node.inputs) == 1:
-        node = node.inputs[0]
-    run_ms, given = run_time_ms(node), node.total_actual_rows
-    if node.node_type != "Aggregate" or not node.loops or given is None or (run_ms or 0.0) < check["run_time"]:
+    given, top = plan.root.total_actual_rows, _puts_together(plan)
+    run_ms = run_time_ms(plan.root)
+    if top is None or given is None or (run_ms or 0.0) < check["run_time"]:
         return
-    scans = [scan for scan in tables_below(node) if scan.loops]
+    scans = [scan for scan in tables_below(top) if scan.loops]
     whole = [scan for scan in scans if _is_whole(scan)]
     read = sum(scan.total_rows_scanned or 0.0 for scan in whole)
-    if _rows_summed(node) * 2 < max((scan.total_actual_rows or 0.0 for scan in whole), default=0.0):
+    if read < check["rows"] or given > read * check["groups_ratio"]:
         return
-    if read < check["rows"] or read < 0.9 * sum(scan.total_rows_scanned or 0.0 for scan in scans):
+    if read < check["whole_ratio"] * sum(scan.total_rows_scanned or 0.0 for scan in scans):
         return
-    if given > read * check["groups_ratio"] or (time_ratio(node.total_time_ms, node) or 0.0) < check["time_ratio"]:
+    if (time_ratio(top.total_time_ms, top) or 0.0) < check["time_ratio"]:
         return
     tables = list(dict.fromkeys(scan.relation_name or "" for scan in whole))
-    names = ", ".join(tables[:MOST_NAMED]) + (f" and {len(tables) - MOST_NAMED} more" if tables[MOST_NAMED:] else "")
-    rows = "one row" if given == 1 else f"{given:,.0f} rows"
+    kept = sum(scan.total_actual_rows or 0.0 for scan in whole)
+    rows = "one row" if given == 1 else f"{given:,.0f} rows" if given else "no row"
     yield check.finding(
         subject="Statement",
-        message=f"The statement read {read:,.0f} rows, all of {names}, and made {rows} of them.",
-        hint=(
-            "Each of them counts in the result, so no index spares reading them (but for min and max of an indexed"
-            " column). Where it is asked often, keep the result: a materialized view, or sums by day in a table; or"
-            " ask for fewer rows, by a range of time."
+        message=(
+            f"The statement read {read:,.0f} rows, all of {_named(tables)}{_kept(kept, read)}, and made {rows} of them."
         ),
-        evidence={**rounded(rows_read=read, rows_given=given), **time_evidence(node.total_time_ms, node)},
+        hint=(
+            f"{_why_no_index(kept, read, _rows_put_together(top))} Where it is asked often, keep the result: a"
+            " materialized view, or sums by day in a table; or ask for fewer rows, by a range of time."
+        ),
+        evidence={**rounded(rows_read=read, rows_given=given), **time_evidence(top.total_time_ms, top)},
         level=EvidenceLevel.EXECUTED,
-        time_ms=node.total_time_ms,
+        time_ms=top.total_time_ms,
         run_time_ms=run_ms,
         at_most=Severity.INFO,
         table=table_of(whole[0], context.facts) if len(tables) == 1 else None,
     )
 
 
-def _rows_summed(top: PlanNode) -> float:
-    """Rows that come into the Aggregate, below its partial ones."""
-    node = top
-    while len(node.inputs) == 1 and (node is top or node.node_type == "Aggregate" or node.node_type in ABOVE):
-        node = node.inputs[0]
-    return node.total_actual_rows or 0.0
+def _puts_together(plan: Plan) -> PlanNode | None:
+    """The topmost step that makes fewer rows of many."""
+    return next((node for node in plan if node.node_type in PUTS_TOGETHER and node.loops), None)
+
+
+def _named(tables: list[str]) -> str:
+    more = len(tables) - MOST_NAMED
+    return ", ".join(tables[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _kept(kept: float, read: float) -> str:
+    return f", of which {kept:,.0f} passed the filters" if kept < read else ""
+
+
+def _rows_put_together(top: PlanNode) -> float:
+    """Rows that come into the lowest steps that put them together."""
+    steps = [node for node in top.walk() if node.node_type in PUTS_TOGETHER]
+    return max((child.total_actual_rows or 0.0 for node in steps for child in node.inputs), default=0.0)
+
+
+def _why_no_index(kept: float, read: float, together: float) -> str:
+    if kept * 2 >= read and together * 2 >= kept:
+        return (
+            "So many of them count in the result that no index spares reading them (but for min and max of an indexed"
+            " column)."
+        )
+    left = min(kept, together) / read
+    if left < check["kept_ratio"]:
+        return (
+            "Filters and joins drop nearly all of them, each a part, and only after they are read: let the one that"
+            " drops most come first, by an index, or by a condition on the large table itself."
+        )
+    return (
+        f"What filters and joins leave, about {100 * left:.0f} % of them, is hardly found faster one by one through an"
+        " index, unless it lies together in the table: then partitions, or a BRIN index, spare the rest."
+    )
 
 
 def _is_whole(scan: PlanNode) -> bool:
-    """Read once, from its first row to its last, to keep most of them."""
+    """Read once, from its first row to its last, to keep many of them."""
     kept, read = scan.total_actual_rows, scan.total_rows_scanned
     if scan.node_type not in WHOLE or kept is None or read is None or "Index Cond" in scan.conditions:
         return False
-    return kept * 2 >= read and (scan.loops or 0) <= scan.processes
+    return kept >= read * check["kept_ratio"] and (scan.loops or 0) <= scan.processes

@@ -1,0 +1,144 @@
+"""Join that drops most of the rows that were read, looked up or grouped for it.
+
+The condition that decides stands on the other side, and comes last: all of a table is read, or groups are made of all
+of it, and then the join keeps those few that have a partner. To verify, compare the rows of the join's two sides with
+those that it gave. To mend it, let the condition come first: say it of the large table itself where it has a column
+that goes with it (a range of the day's key beside the day); write a grouped subquery as LATERAL, or put the condition
+into it, so that only groups which are asked for are made; give the large table one index over all the columns that it
+is joined by. Leave it alone where the kept rows are a good part of the table and the statement is rare: an index that
+finds a tenth of all rows one by one is no faster. The time is what the side and the join took, as much of it as
+the dropped rows are of all.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.joins import JOINS, below_same_rows, rounded, side, tables_below
+from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
+from analyzer.findings import Finding, Severity
+from analyzer.plans import Plan, PlanNode
+from analyzer.words.lists import and_list
+
+# the sides whose rows are dropped where they find no partner
+DROPS = {"Inner": ("Outer", "Inner"), "Semi": ("Outer",), "Left": ("Inner",), "Right": ("Outer",)}
+GROUPS = frozenset(("Aggregate", "Group", "Unique", "WindowAgg"))
+MOST_NAMED = 3
+# for information, and of something else than the time of joins
+TOLD_BESIDE = (6, 57, 58, 61, 73, 74, 79, 80, 83, 94, 106)
+
+check = Check(
+    __name__,
+    code="PL109",
+    title="Join drops most of the rows that were made for it",
+    severity=Severity.INFO,
+    gives_way_to=tuple(f"PL{number:03}" for number in range(1, 109) if number not in TOLD_BESIDE),
+    rows=Threshold(1_000, "rows", "judgement: fewer are no work"),
+    kept_ratio=Threshold(0.20, "rows given / rows of the side", "judgement: above it another order gains little"),
+    time=Threshold(5, "ms", "judgement: a shorter run is not worth another way to write it"),
+    time_ratio=Threshold(0.30, "time / execution time", "judgement: less is not worth another way to write it"),
+)
+
+
+@check.on(Plan)
+def join_drops_most_rows(plan: Plan, context: Context) -> Iterator[Finding]:
+    wasteful = [each for node in plan if node.node_type in JOINS and (each := _dropped(node)) is not None]
+    if not wasteful:
+        return
+    time_ms, join, big = max(wasteful, key=lambda each: each[0])
+    other = side(join, "Inner" if big.parent_relationship == "Outer" else "Outer")
+    rows, given = big.total_actual_rows or 0.0, join.total_actual_rows or 0.0
+    yield check.finding(
+        subject=join.label,
+        message=(
+            f"{join.label} kept {given:,.0f} of {rows:,.0f} rows that were {_made(big)}: the others have no"
+            f" partner in {_partners(other)}{' and the Join Filter' if 'Join Filter' in join.conditions else ''}."
+        ),
+        hint=_hint(big, other),
+        evidence={**rounded(rows_made=rows, rows_kept=given), **time_evidence(time_ms, join)},
+        level=EvidenceLevel.EXECUTED,
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(join),
+        at_most=Severity.INFO,
+        also_at=(place(join), place(big)),
+    )
+
+
+def _dropped(join: PlanNode) -> tuple[float, PlanNode, PlanNode] | None:
+    """The time that dropped rows took, the join and the side that they came from."""
+    given = join.total_actual_rows_bounds
+    if given is None or not join.loops:
+        return None
+    dearest: tuple[float, PlanNode, PlanNode] | None = None
+    for which in DROPS.get(join.join_type or "Inner", ()):
+        big = side(join, which)
+        rows = big.total_actual_rows_bounds if big is not None else None
+        if (
+            big is None
+            or rows is None
+            or rows[0] <= 0
+            or rows[0] < check["rows"]
+            or given[1] > rows[0] * check["kept_ratio"]
+        ):
+            continue
+        if join.node_type == "Nested Loop" and which == "Inner":
+            continue  # looked up for the outer side's rows
+        if next(tables_below(big), None) is None:
+            continue  # a WITH query, read again
+        spent_ms = _spent_ms(join, big)
+        time_ms = None if spent_ms is None else spent_ms * (1 - given[1] / rows[0])
+        if time_ms is not None and time_ms >= check["time"] and (time_ratio(time_ms, join) or 0) >= check["time_ratio"]:
+            dearest = max(dearest or (0.0, join, big), (time_ms, join, big), key=lambda each: each[0])
+    return dearest
+
+
+def _spent_ms(join: PlanNode, big: PlanNode) -> float | None:
+    """On the side and the join; a Nested Loop looks its other side up for each of the rows."""
+    if join.node_type == "Nested Loop":
+        return join.total_time_ms
+    if big.total_time_ms is None or join.exclusive_time_ms is None:
+        return None
+    return big.total_time_ms + max(0.0, join.exclusive_time_ms)
+
+
+def _tables(top: PlanNode) -> str:
+    names = list(dict.fromkeys(scan.relation_name or "" for scan in tables_below(top)))
+    if not names:
+        return below_same_rows(top).label
+    more = len(names) - MOST_NAMED
+    return and_list([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
+
+
+def _largest(top: PlanNode) -> str:
+    """The table that most of the rows are from."""
+    scan = max(tables_below(top), key=lambda scan: scan.total_actual_rows or 0.0, default=None)
+    return scan.relation_name or top.label if scan is not None else top.label
+
+
+def _partners(other: PlanNode | None) -> str:
+    if other is None:
+        return "its other side"
+    filters = [scan.filter for scan in tables_below(other) if scan.filter is not None]
+    return f"{_tables(other)}{f' that passes {shown(filters[0], 120)}' if len(filters) == 1 else ''}"
+
+
+def _is_grouped(big: PlanNode) -> bool:
+    """Whether at least half of its rows are groups."""
+    half = (big.total_actual_rows or 0.0) / 2
+    return any(node.node_type in GROUPS and (node.total_actual_rows or 0.0) >= half for node in big.walk())
+
+
+def _made(big: PlanNode) -> str:
+    return f"{'grouped' if _is_grouped(big) else 'read'} from {_tables(big)}"
+
+
+def _hint(big: PlanNode, other: PlanNode | None) -> str:
+    of_other, largest = _tables(other) if other is not None else "its other side", _largest(big)
+    if _is_grouped(big):
+        return (
+            f"Groups are made of all before it is known which are asked for: put the condition on {of_other} into the"
+            " grouped subquery as well, or write that as LATERAL, with an index on what it is grouped by."
+        )
+    return (
+        f"What is asked of {of_other} decides, and comes last. Say it of {largest} itself where a column there goes"
+        f" with it (a range of the key beside the date), or give {largest} one index over the columns it is joined by."
+    )
