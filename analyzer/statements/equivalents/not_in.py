@@ -3,6 +3,9 @@
 The same where neither x nor y can be NULL: a NULL among the y makes NOT IN true of no row, a NULL x is in no list of
 anything, while NOT EXISTS keeps both. ``x <> ALL (SELECT y ...)`` is NOT IN in other words; of rows, ``(x, z) NOT IN
 (SELECT y, w ...)``, it holds column by column. Also in WHERE of an UPDATE or a DELETE of one table.
+
+``x IN (SELECT y ... WHERE k = outer.k)`` as EXISTS is the same of NULLs, too, where AND alone is around it: PostgreSQL
+makes a join of that, and of such an IN from 17 on alone.
 """
 
 from pglast import ast, enums
@@ -14,6 +17,7 @@ from analyzer.statements.equivalents.calls import unsteady_call
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.scopes import (
     Tables,
+    asks_outside,
     is_never_null,
     is_plain,
     own_nodes,
@@ -22,7 +26,7 @@ from analyzer.statements.equivalents.scopes import (
     replaced,
     tables_of,
 )
-from analyzer.statements.tree import Node, name_parts
+from analyzer.statements.tree import Node, conjuncts, name_parts
 
 ANY, ALL = enums.SubLinkType.ANY_SUBLINK, enums.SubLinkType.ALL_SUBLINK
 
@@ -36,14 +40,30 @@ def not_in_to_not_exists(statement: Node, facts: SchemaFacts, notes: Notes) -> b
     differs = [link for link in links if _asks(link, ALL, "<>") and id(link) not in below_not]
     if not not_in and not differs:
         return False
-    if not isinstance(statement, ast.SelectStmt) and (
-        getattr(statement, "usingClause", None) or getattr(statement, "fromClause", None)
-    ):
+    if _joins_more(statement):
         return notes.refuse("it joins other tables to the one whose rows it changes")
     outside = _outside(statement, facts)
     changed = [link for link in (*not_in, *differs) if _change(link, outside, facts, notes)]
     statement.whereClause = replaced(where, {id(link): negated(link) for link in differs if link in changed})
     return bool(changed)
+
+
+def in_to_exists(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
+    """Changes the lists of its WHERE that ask for columns of the outer row; whether there was one."""
+    outside = None if _joins_more(statement) else _outside(statement, facts, outer_joins=True)
+    links = [
+        node
+        for node in conjuncts(getattr(statement, "whereClause", None))
+        if isinstance(node, ast.SubLink) and _asks(node, ANY, "=") and asks_outside(node.subselect, outside, facts)
+    ]
+    changed = [link for link in links if _change(link, outside, facts, notes, null_is_false=True)]
+    return bool(changed)
+
+
+def _joins_more(statement: Node) -> bool:
+    return not isinstance(statement, ast.SelectStmt) and bool(
+        getattr(statement, "usingClause", None) or getattr(statement, "fromClause", None)
+    )
 
 
 def _is_not(node: Node) -> bool:
@@ -55,13 +75,15 @@ def _asks(link: ast.SubLink, kind: enums.SubLinkType, operator: str) -> bool:
     return link.subLinkType == kind and (name_parts(link.operName) or ("=",)) == (operator,)
 
 
-def _outside(statement: Node, facts: SchemaFacts) -> Tables | None:
+def _outside(statement: Node, facts: SchemaFacts, *, outer_joins: bool = False) -> Tables | None:
     if isinstance(statement, ast.SelectStmt):
-        return tables_of(statement, facts)
+        return tables_of(statement, facts, outer_joins=outer_joins)
     return tables_of(ast.SelectStmt(fromClause=(statement.relation,)), facts)
 
 
-def _change(link: ast.SubLink, outside: Tables | None, facts: SchemaFacts, notes: Notes) -> bool:
+def _change(
+    link: ast.SubLink, outside: Tables | None, facts: SchemaFacts, notes: Notes, *, null_is_false: bool = False
+) -> bool:
     inner = link.subselect
     targets: list[ast.ResTarget] = list(inner.targetList or ())
     asked = list(link.testexpr.args) if isinstance(link.testexpr, ast.RowExpr) else [link.testexpr]
@@ -81,7 +103,7 @@ def _change(link: ast.SubLink, outside: Tables | None, facts: SchemaFacts, notes
         if value is None or listed is None or value[0] in inside:
             return notes.refuse("what is compared is no plain column, or one by a name used inside")
         for column, tables in ((value, outside), (listed, inside)):
-            if not is_never_null(column, tables, facts):
+            if not null_is_false and not is_never_null(column, tables, facts):
                 return notes.refuse(f"{'.'.join(map(quote_identifier, column))} may be NULL")
         equal.append(operation("=", qualified(value), qualified(listed)))
     inner.targetList, inner.distinctClause, inner.sortClause = one(), None, None
