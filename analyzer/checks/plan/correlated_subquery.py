@@ -30,7 +30,7 @@ from analyzer.plans import Plan, PlanNode
 from analyzer.plans.indexable import expressions, indexable, of_table
 from analyzer.plans.scans import Scanned, alias_in_query, scanned
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.equivalents import COUNT, SUBQUERY
+from analyzer.statements.equivalents import COUNT, IN_LIST, SUBQUERY
 from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
@@ -71,7 +71,7 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
         tables = {table for scan in scans if (table := table_of(scan, context.facts)) is not None}
         name = node.subplan_name or "SubPlan"
         took = f", {time_words(total_ms)} in all" if total_ms else ""
-        written = otherwise(context, SUBQUERY, COUNT)
+        written = otherwise(context, SUBQUERY, COUNT, IN_LIST)
         yield check.finding(
             node=node,
             subject=f"{name} of {node.parent.label}",

@@ -106,7 +106,7 @@ class Equivalent:
         parsed = fresh_parse(self.sql)
         if isinstance(parsed, Unparsable):
             return f"{self.sql};"
-        lines = IndentedStream(comma_at_eoln=True)(parsed[0].stmt).splitlines()
+        lines = IndentedStream(comma_at_eoln=True, special_functions=True)(parsed[0].stmt).splitlines()
         text = "\n".join(line.rstrip() for line in lines if line.strip())
         text = BROKEN_LIST.sub(", ", text)
         again = fresh_parse(text)  # a line may have been a constant's
@@ -270,7 +270,7 @@ def _written(
         return NotRewritten(kind, (*unclear, *notes.why_not) if notes.why_not else ())
     if not numbered_again(statement, given, notes):
         return NotRewritten(kind, tuple(notes.why_not[-1:]))
-    written = RawStream()(statement)
+    written = RawStream(special_functions=True)(statement)
     again = fresh_parse(written)
     if isinstance(again, Unparsable) or form(again[0].stmt) != form(statement):
         return NotRewritten(kind, ("it cannot be written so that PostgreSQL reads what is meant",))

@@ -28,7 +28,6 @@ LINK = enums.SubLinkType
 NO_VALUE = {
     LINK.ARRAY_SUBLINK: "the subquery makes an array of rows in their order",
     LINK.ALL_SUBLINK: "whether the list that ALL compares with holds a NULL a join does not tell",
-    LINK.ROWCOMPARE_SUBLINK: "the subquery is compared as a row of several columns",
 }
 BARE = (ast.ColumnRef, ast.SubLink)
 
@@ -88,7 +87,7 @@ def _of_its_form(inner: ast.SelectStmt) -> str:
         inner.intoClause, inner.withClause, inner.distinctClause,
     )  # fmt: skip
     if any(others) or not inner.fromClause or len(inner.targetList or ()) != 1:
-        return "the subquery is grouped, limited or made distinct itself, or no single one"
+        return "the subquery has DISTINCT, HAVING, OFFSET, UNION or WITH, or gives several columns"
     if inner.limitCount is None:
         return ""
     is_first = isinstance(inner.limitCount, ast.ParamRef) or integer_constant(inner.limitCount) == 1
@@ -97,16 +96,15 @@ def _of_its_form(inner: ast.SelectStmt) -> str:
 
 def _asked(inner: ast.SelectStmt, inside: Tables, outside: Tables, facts: SchemaFacts) -> tuple[Correlated | None, str]:
     value, sorts = inner.targetList[0].val, tuple(inner.sortClause or ())
-    read = (value, *inner.fromClause, inner.whereClause, *sorts)
-    if (name := unsteady_call(read, facts)) is not None:
-        return None, f"the subquery calls {name}(), which may give something else each time"
-    pairs, rest = _correlation(inner, inside, outside)
-    if not pairs or _reaches_out((*rest, value, *inner.fromClause), inside, outside):
-        return None, "the subquery asks for outer columns by more than equality of plain columns of one type"
     calls = [node for node in own_nodes(value) if isinstance(node, ast.FuncCall)]
     aggregates = tuple(call for call in calls if is_aggregate(call) and not call.over)
     if any(call.over for call in calls) or not all(is_of_any_order(call, inside) for call in aggregates):
         return None, "the subquery's value depends on the order of its rows"
+    if (name := unsteady_call((value, *inner.fromClause, inner.whereClause, *sorts), facts)) is not None:
+        return None, f"the subquery calls {name}(), which may give something else each time"
+    pairs, rest = _correlation(inner, inside, outside)
+    if not pairs or _reaches_out((*rest, value, *inner.fromClause), inside, outside):
+        return None, "the subquery asks for outer columns by more than equality of plain columns of one type"
     asked = Correlated(inner, pairs, rest, aggregates, bool(inner.groupClause))
     if asked.is_grouped and not {owner(by, inside) for by in inner.groupClause} <= {pair.inner for pair in pairs}:
         return None, "the subquery is grouped by more than the columns that it is correlated by"

@@ -50,31 +50,38 @@ def _obstacle(statement: Node, query: ast.CommonTableExpr, readers: int, facts: 
     if notes.locks_rows:
         return "is part of a statement that locks rows"
     if readers != 1 or names.count(query.ctename) > 1:
-        return (
-            "is not read exactly once: without MATERIALIZED it is computed at each place" if readers else "is not read"
-        )
-    if (call := unsteady_call((inner,), facts)) is not None:
-        return f"calls {call}(), which may give something else each time, so that PostgreSQL keeps it apart anyway"
+        return "is read at several places, at each of which it would be computed" if readers else "is not read"
     if any(isinstance(node, ast.SelectStmt) and (node.limitCount or node.limitOffset) for node in walk(inner)):
         return "ends with LIMIT, which no condition from outside may pass"
     calls = [node for node in walk(inner) if isinstance(node, ast.FuncCall)]
     if any(call.over or (is_aggregate(call) and function_name(call) not in ONE_VALUE) for call in calls):
         return "has a window function or an aggregate that goes by the order of its rows"
-    if any(may_raise(node) for node in _asked_early(statement, inner)):
+    if (call := unsteady_call((inner,), facts)) is not None:
+        return f"calls {call}(), which may give something else each time, so that PostgreSQL keeps it apart anyway"
+    if any(isinstance(node, ast.RangeTableSample) for node in walk(statement)):
+        return "is part of a statement that takes rows by chance"
+    if not all(_is_table(node, names, facts) for node in walk(statement) if isinstance(node, ast.RangeVar)):
+        return "is part of a statement that reads something else than plain tables, which may compute what can fail"
+    if any(may_raise(node) for node in _asked_early(statement)):
         return "or a condition outside computes what may fail for rows that the other leaves out"
     return ""
 
 
-def _asked_early(statement: ast.SelectStmt, inner: ast.SelectStmt) -> Iterator[Node]:
-    """What may be computed of rows that other conditions leave out: the output of the query, and conditions outside."""
+def _is_table(node: ast.RangeVar, queries: list[str], facts: SchemaFacts) -> bool:
+    if node.relname in queries and not node.schemaname:
+        return True
+    table = facts.find_table(node.relname, node.schemaname)
+    return table is not None and table.kind in ("r", "p", "m")
+
+
+def _asked_early(statement: ast.SelectStmt) -> Iterator[Node]:
+    """What may be computed of rows that other conditions leave out: conditions, and the output of all but the whole."""
     waiting: list[Node] = []
-    for select in walk(inner):
-        if isinstance(select, ast.SelectStmt):
-            waiting += select.targetList or ()
     for select in walk(statement):
         if isinstance(select, ast.SelectStmt):
             waiting += [part for part in (select.whereClause, select.havingClause) if part is not None]
             waiting += [join.quals for join in walk(select.fromClause) if isinstance(join, ast.JoinExpr) and join.quals]
+            waiting += (select.targetList or ()) if select is not statement else ()
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.FuncCall) and is_aggregate(node):

@@ -14,6 +14,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import all_of, column, integer, operation, sorted_by, target
 from analyzer.statements.equivalents.calls import own_name
 from analyzer.statements.equivalents.correlated import Correlated, correlated, is_of_any_order
+from analyzer.statements.equivalents.count_exists import asked_for_a_row
 from analyzer.statements.equivalents.notes import NO_TIES, NO_TIES_AT_LIMIT, Notes
 from analyzer.statements.equivalents.output import has_no_ties, output_name, output_of
 from analyzer.statements.equivalents.scopes import Tables, asks_outside, own_nodes, replaced, tables_of
@@ -22,7 +23,7 @@ from analyzer.statements.tree import Node, column_names, flat
 
 LINK = enums.SubLinkType
 # EXISTS and IN are made joins by the planner, or written otherwise by other kinds
-LINKS = (LINK.EXPR_SUBLINK, LINK.ARRAY_SUBLINK, LINK.ALL_SUBLINK, LINK.ROWCOMPARE_SUBLINK)
+LINKS = (LINK.EXPR_SUBLINK, LINK.ARRAY_SUBLINK, LINK.ALL_SUBLINK)
 CHANGING = (ast.UpdateStmt, ast.DeleteStmt)
 
 
@@ -30,6 +31,9 @@ def subquery_to_join(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes those of its output, ORDER BY and WHERE, in whatever expression; whether there was one."""
     tables = _tables(statement, facts)
     links = [link for link in _links(statement) if asks_outside(link.subselect, tables, facts)]
+    if isinstance(statement, ast.SelectStmt) and links:
+        by_exists = asked_for_a_row(statement, facts)
+        links = [link for link in links if id(link) not in by_exists]
     if not links:
         return False
     if not isinstance(statement, ast.SelectStmt):
@@ -103,10 +107,10 @@ def _obstacle(select: ast.SelectStmt, tables: Tables, links: list[ast.SubLink]) 
     if select.windowClause or any(call.over for call in calls):
         return "the query around the subquery has window functions, which go by the order of its rows"
     aggregates = [call for call in calls if is_aggregate(call)]
-    if not all(is_of_any_order(call, tables) for call in aggregates):
-        return "the query around the subquery has an aggregate that goes by the order of its rows"
     if (aggregates or select.groupClause) and _holds(shown, asking):
         return "the query around the subquery is grouped, and it stands behind that"
+    if not all(is_of_any_order(call, tables) for call in aggregates):
+        return "the query around the subquery has an aggregate that goes by the order of its rows"
     if select.distinctClause and any(isinstance(n, ast.SubLink) for s in select.sortClause or () for n in own_nodes(s)):
         return "the query around the subquery is sorted by a subquery that DISTINCT wants in its output"
     return ""
