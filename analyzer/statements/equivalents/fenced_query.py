@@ -24,7 +24,9 @@ def fence_to_plain_query(statement: Node, facts: SchemaFacts, notes: Notes) -> b
     """Changes those of its WITH that say MATERIALIZED; whether there was one."""
     clause = getattr(statement, "withClause", None)
     changed = False
-    for query in clause.ctes if clause is not None else ():
+    if clause is None:
+        return False
+    for query in clause.ctes:
         name = quote_identifier(query.ctename)
         readers = [each for each in walk(statement) if _reads(each, query.ctename)]
         if clause.recursive and any(_reads(each, query.ctename) for each in walk(query.ctequery)):
