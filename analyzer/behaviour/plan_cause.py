@@ -90,7 +90,9 @@ def cause_words(cause: Cause, differs: Collection[Difference], old_path: str = "
 
 
 HINTS: dict[str, str] = {
-    "index dropped": "Create the index again, or see which other one can serve the statement.",
+    "index dropped": (
+        "Create the index again, or REINDEX it where it is invalid, or see which other one can serve the statement."
+    ),
     "index created": "See whether the new index is needed: the planner takes it where the old plan was faster.",
     "index changed": "See what the index lost: a column, an order, rows left out by its condition.",
     "extended dropped": "Create the statistics again (CREATE STATISTICS) and run ANALYZE.",
@@ -101,7 +103,10 @@ HINTS: dict[str, str] = {
         "Run ANALYZE again: a sample may be a bad one, or taken at a moment when the table held other rows. Where it"
         " comes out the same, look at a larger sample (ALTER TABLE ... ALTER COLUMN ... SET STATISTICS)."
     ),
-    "size": "Tables that grow or bloat get other plans: run ANALYZE, VACUUM where it bloated, and see the new plan.",
+    "size": (
+        "Tables that grow or bloat get other plans: run ANALYZE, VACUUM where it bloated or fewer pages are all"
+        " visible, and see the new plan."
+    ),
     "values": "Other values get another plan: see whether callers ask for something else now.",
 }
 

@@ -15,6 +15,7 @@ from analyzer.behaviour.planner_past import (
     extended_name,
     index_and_column,
 )
+from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
@@ -22,6 +23,10 @@ DifferenceKind = Literal[
     "version", "setting", "statistics", "size", "index created", "index dropped", "index changed", "extended created",
     "extended dropped", "extended changed", "type", "values",
 ]  # fmt: skip
+# of settings that count memory: the chapter "Query Planning" and "Resource Consumption"
+UNITS_BYTES = {"work_mem": 1024} | dict.fromkeys(
+    ("effective_cache_size", "min_parallel_table_scan_size", "min_parallel_index_scan_size", "temp_buffers"), PAGE_BYTES
+)
 SMALL = 0.02  # judgement: a size that moved by less is said last
 
 
@@ -53,6 +58,15 @@ def differences(then: PlannerPast, now: PlannerPast) -> list[Difference]:
     return sorted(differs, key=lambda d: (d.weight < SMALL, -d.weight))
 
 
+def told_valid(difference: Difference, facts: SchemaFacts) -> Difference:
+    """Of an index that is still there and not valid: only the planner misses it."""
+    table = facts.table_called(difference.table) if difference.kind == "index dropped" else None
+    if table is None or all(index.is_valid or index.name != difference.name for index in table.indexes):
+        return difference
+    words = f"index {difference.name} of {difference.table} became invalid, so that the planner passes it by"
+    return replace(difference, words=words)
+
+
 def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:
     for name in sorted(old.keys() & new.keys()):
         if name == VERSION and old[name] != new[name]:
@@ -60,7 +74,14 @@ def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Differ
                 "version", "", name, f"the server's version changed from {old[name]} to {new[name]}", 5.0, False
             )
         elif old[name] != new[name]:
-            yield Difference("setting", "", name, f"{name} changed from {old[name]} to {new[name]}", 3.0)
+            was, now = _setting_words(name, old[name]), _setting_words(name, new[name])
+            yield Difference("setting", "", name, f"{name} changed from {was} to {now}", 3.0)
+
+
+def _setting_words(name: str, value: str) -> str:
+    """With its unit, which pg_settings has in a column of its own."""
+    unit_bytes = UNITS_BYTES.get(name)
+    return size_words(int(value) * unit_bytes) if unit_bytes and value.isdigit() else value
 
 
 def _structure(old: TablePast, new: TablePast) -> Iterator[Difference]:

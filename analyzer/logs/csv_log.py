@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from analyzer.logs.entry import MILLISECONDS, WORDS, LogEntry, kind_of
-from analyzer.logs.reader import LogReader
+from analyzer.logs.languages import in_english
+from analyzer.logs.reader import MOST_ENTRY_BYTES, LogReader
 
 # A quote inside a field is doubled, so that no field's text can begin such a message.
 DURATION = re.compile(
@@ -13,9 +14,27 @@ DURATION = re.compile(
 )
 QUOTED = rb'(?:"([^"]*+(?:""[^"]*+)*+)")?'
 ROW = re.compile(rb"(\d{4}-\d\d-\d\d [^,\n\"]*)," + QUOTED + b"," + QUOTED + rb",\d*,")
+BEGINS = re.compile(b"^" + ROW.pattern, re.MULTILINE)
 
 
 class CsvReader(LogReader):
+    """``_has_begun``: a row has; what a log that was cut off begins with tells nothing of the quotes behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._has_begun = False
+
+    def feed(self, block: bytes) -> Iterator[LogEntry]:
+        if not self._has_begun:
+            begins = BEGINS.search(self.rest + block)
+            self._has_begun = begins is not None
+            block = (self.rest + block)[begins.start() if begins else -MOST_ENTRY_BYTES :]
+            self.rest = b""
+            if begins is None:
+                self.rest = block.rpartition(b"\n")[2]
+                return
+        yield from super().feed(block)
+
     def _end_of_whole(self, data: bytes) -> int:
         """Behind the last line break that stands in no quotes."""
         end = data.rfind(b"\n")
@@ -34,6 +53,8 @@ class CsvReader(LogReader):
         return data.rstrip(b'"') + b'"'
 
     def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]:
+        data = data.replace(b"\r\n", b"\n") if b"\r\n" in data else data  # as Windows writes it
+        data = in_english(data)
         at, search = 0, DURATION.search
         while (match := search(data, at)) is not None:
             at = match.end()

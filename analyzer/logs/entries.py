@@ -1,5 +1,6 @@
 """A server's log as bytes -> its entries with a duration. The format is told by the first lines."""
 
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -14,7 +15,9 @@ from analyzer.logs.syslog_log import SyslogReader
 
 CHUNK_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
-LINES_LOOKED_AT = 50
+LINES_LOOKED_AT, MORE_LINES = 50, 5_000  # the latter where the former are of no format: inside of a long entry
+PLAIN = re.compile(rb"\b(?:LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT|STATEMENT):  ")
+HEAD_BYTES = 1_000
 SMALL_MEMBER_BYTES = 4_096
 MOST_SMALL_MEMBERS = 1_000  # of a packed file; what rotates or packs in blocks writes larger ones
 
@@ -25,9 +28,12 @@ class Readable(Protocol):
 
 def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogReader | CarriedReader:
     """The reader of the format that most of the first lines have."""
-    lines = [line for line in beginning.split(b"\n")[:LINES_LOOKED_AT] if line.strip()]
+    begun = beginning.split(b"\n", MORE_LINES)[:MORE_LINES]
+    lines = [line for line in begun[:LINES_LOOKED_AT] if line.strip()]
     whole = lines[:-1] or lines  # the last may be cut
     kind, bare = _kind_of(lines), None
+    if kind is StderrReader and not any(map(_is_plain, lines)):
+        kind = _kind_of(begun)
     if kind is StderrReader:
         bare = carrier_of(whole)
     elif kind is JsonReader and carried_in_json(whole) * 2 > len(whole):
@@ -45,8 +51,14 @@ def _kind_of(lines: Sequence[bytes]) -> type[LogReader]:
         SyslogReader: sum(syslog_log.PIECE.match(line, 0, syslog_log.HEADER_BYTES) is not None for line in lines),
     }
     best = max(votes, key=lambda kind: votes[kind])
-    is_known = votes[best] * 2 >= len(lines) if best is SyslogReader else votes[best] > 0
+    # other programs may write to the same place, a JSON object a line
+    least = len(lines) / 2 if best is SyslogReader else sum(_is_plain(line) for line in lines if line[:2] != b'{"')
+    is_known = votes[best] > 0 and votes[best] >= (least if best is not CsvReader else 1)
     return best if is_known else StderrReader
+
+
+def _is_plain(line: bytes) -> bool:
+    return PLAIN.search(line, 0, HEAD_BYTES) is not None
 
 
 def reader_of(format: str, log_line_prefix: bytes | None) -> LogReader:

@@ -17,7 +17,9 @@ from analyzer.statements.tree import Unparsable, parse
 JSON_TEXT = re.compile(rb'\{\s*"Query Text": ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 JSON_PARAMETERS = re.compile(rb'\s*,\s*"Query Parameters": ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 YAML_TEXT = re.compile(rb'Query Text: ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
+YAML_PARAMETERS = re.compile(rb'\s*Query Parameters: ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 XML_TEXT = re.compile(rb"<explain[^>]*>\s*<Query-Text>(.*?)</Query-Text>", re.DOTALL)
+XML_PARAMETERS = re.compile(rb"\s*<Query-Parameters>(.*?)</Query-Parameters>", re.DOTALL)
 ENTITIES = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&#x0d;", b"\r"), (b"&amp;", b"&"))
 TEXT = b"Query Text: "
 # In the text format the plan begins there; what is above belongs to the statement's text.
@@ -83,22 +85,28 @@ def query_text(plan: bytes) -> bytes:
         return _unquoted(quoted[1])
     if plan.startswith(TEXT):
         return plan[len(TEXT) : _text_end(plan)].rstrip(b"\n")
-    if (match := XML_TEXT.match(plan)) is not None:
-        text = match[1]
-        for entity, character in ENTITIES:
-            text = text.replace(entity, character)
-        return text
-    return b""
+    match = XML_TEXT.match(plan)
+    return _without_entities(match[1]) if match is not None else b""
 
 
 def _values(entry: LogEntry) -> Values | None:
     if entry.kind != PLAN:
         return parameters_at(entry.detail)[0]
-    quoted = JSON_TEXT.match(entry.text)
-    if quoted is not None:
-        listed = JSON_PARAMETERS.match(entry.text, quoted.end())
-        return parameters_at(b"Query Parameters: " + _unquoted(listed[1]))[0] if listed else None
+    for of_text, of_values, plain in (
+        (JSON_TEXT, JSON_PARAMETERS, _unquoted),
+        (YAML_TEXT, YAML_PARAMETERS, _unquoted),
+        (XML_TEXT, XML_PARAMETERS, _without_entities),
+    ):
+        if (match := of_text.match(entry.text)) is not None:
+            listed = of_values.match(entry.text, match.end())
+            return parameters_at(b"Query Parameters: " + plain(listed[1]))[0] if listed else None
     return parameters_at(entry.text, _text_end(entry.text))[0] if entry.text.startswith(TEXT) else None
+
+
+def _without_entities(text: bytes) -> bytes:
+    for entity, character in ENTITIES:
+        text = text.replace(entity, character)
+    return text
 
 
 def _unquoted(quoted: bytes) -> bytes:

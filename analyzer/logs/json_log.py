@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from analyzer.logs.entry import MILLISECONDS, WORDS, LogEntry, kind_of
+from analyzer.logs.languages import in_english
 from analyzer.logs.reader import LogReader
 
 # A quote inside a text has a backslash before it, so that no text can begin such a message.
@@ -21,7 +22,7 @@ class JsonReader(LogReader):
         return b" "
 
     def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]:
-        at = 0
+        data, at = in_english(data), 0
         while (match := MESSAGE.search(data, at)) is not None:
             start, end = data.rfind(b"\n", 0, match.start()) + 1, data.find(b"\n", match.end())
             at = len(data) if end < 0 else end

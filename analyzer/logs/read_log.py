@@ -8,7 +8,10 @@ from analyzer.logs.entries import reader_for, reader_of
 from analyzer.logs.reader import LogReader
 from analyzer.logs.totals import LogTotals
 
-EXECUTED = re.compile(rb"duration: [\d.]+ ms  (?:plan|statement|execute)\b")
+EXECUTED = re.compile(
+    rb"duration: [\d.]+ ms  (?:plan|statement|execute)\b"
+    + "|(?:продолжительность|期間|执行时间|тривалість): [\\d.]+ ".encode()  # languages that are not read
+)
 
 
 class LogReading:

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 
 from analyzer.logs import line_prefix
 from analyzer.logs.entry import MILLISECONDS, WORDS, LogEntry, kind_of
+from analyzer.logs.languages import in_english
 from analyzer.logs.reader import LogReader
 
 # with log_error_verbosity = verbose behind its SQLSTATE
 DURATION = re.compile(
     rb":  (?:00000: )?duration: " + MILLISECONDS + rb" ms(?:" + WORDS + rb")?[ \n]?([^\n]*+(?:\n\t[^\n]*+)*+)"
 )
-FIELD_LINE = re.compile(rb"\b(?:DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  ")
+FIELD_LINE = re.compile(
+    rb"\b(?:DETAIL|D\xc3\x89TAIL|DETALLE|DETTAGLI|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  "
+)
 DETAIL = b"DETAIL:  "
 DETAIL_TEXT = re.compile(rb"[^\n]*+(?:\n\t[^\n]*+)*+")
 LONGER = 12  # bytes: %l counts the lines of an entry, too
@@ -42,6 +45,7 @@ class StderrReader(LogReader):
 
     def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]:
         data = data.replace(b"\r\n", b"\n") if b"\r\n" in data else data
+        data = in_english(data)
         at, rfind, find, search = 0, data.rfind, data.find, DURATION.search
         while (match := search(data, at)) is not None:
             at = match.end()

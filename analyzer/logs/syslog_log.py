@@ -12,7 +12,8 @@ from analyzer.logs.entry import LogEntry
 from analyzer.logs.stderr_log import StderrReader
 
 PIECE = re.compile(rb".{0,300}?[\w.-](\[\d+\]): (?:\[ID [^\]]*\] )?\[(\d+)-(\d+)\] ?", re.DOTALL)  # its text is behind
-FIELDS = (b"DETAIL:  ", b"CONTEXT:  ", b"LOCATION:  ")  # of an entry that has a duration
+# of an entry that has a duration
+FIELDS = tuple(f"{name}:  ".encode() for name in ("DETAIL", "CONTEXT", "LOCATION", "DÉTAIL", "DETALLE", "DETTAGLI"))
 HEADER_BYTES = 400
 MOST_PROCESSES = 2_000  # with an entry that may go on; judgement
 MOST_WAITING_BYTES = 64_000_000  # of their pieces together

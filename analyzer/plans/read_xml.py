@@ -92,6 +92,8 @@ def _value(element: _Element, *, is_setting: bool) -> Any:
     text = "".join(element.text)
     if name in LISTS:
         return []
+    if "\n" in text and not text.strip():  # a group without members, as auto_explain's Settings
+        return {}
     if is_setting or name in TEXTS or element.tag == "Item":
         return text
     return figure(text)

@@ -23,12 +23,13 @@ from analyzer.words.visible import visible_line
 MOST_STEPS = 5  # of a plan, on its line
 TEXT_HIDDEN = "(a text that may hold secrets, or cannot be read as SQL: not shown)"
 TO_LOG = (
-    "The server logs them with log_min_duration_statement (messages in English: lc_messages),"
-    " and their plans with auto_explain."
+    "The server logs them with log_min_duration_statement (messages in English, German, French, Spanish or Italian:"
+    " lc_messages), and their plans with auto_explain."
 )
 NOT_UNDERSTOOD = (
     "No line of a format that is read has a statement with its duration, though it holds texts like those: give it as"
-    " the server wrote it (stderr, csvlog, jsonlog, syslog), or as journalctl, Kubernetes or Docker carry it."
+    " the server wrote it (stderr, csvlog, jsonlog, syslog; in English, German, French, Spanish or Italian), or as"
+    " journalctl, Kubernetes or Docker carry it."
 )
 
 

@@ -24,7 +24,7 @@ from analyzer.behaviour.plan_cause import (
     cure_hint,
     find_cause,
 )
-from analyzer.behaviour.planner_differences import VALUES, Difference, differences
+from analyzer.behaviour.planner_differences import VALUES, Difference, differences, told_valid
 from analyzer.behaviour.planner_past import FIGURES, SETTINGS, STATISTICS, STRUCTURE, PlannerPast
 from analyzer.errors import MonitoredServerError, PgLoupeError, fault_reason
 from analyzer.models import Database, FindingRecord, PlanCause, PlanRecord, Server, Statement
@@ -162,7 +162,7 @@ def _replayed(
 ) -> tuple[Cause, list[Difference]]:  # fmt: skip
     known = read_past(twin, tables_named(statement.tables, facts))
     earlier = PlannerPast(then.settings, {name: past for name, past in then.tables.items() if name in known.tables})
-    dated = (_dated(d, database, change, facts) for d in differences(earlier, known))
+    dated = (_dated(told_valid(d, facts), database, change, facts) for d in differences(earlier, known))
     differs = [difference for difference in dated if difference is not None]
     base = printed_settings(plans[1])
     judge = _Judge(*plans)

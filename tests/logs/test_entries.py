@@ -13,7 +13,7 @@ import pytest
 
 from analyzer.logs import csv_log, events, reader, statements, stderr_log, syslog_log
 from analyzer.logs.carried_log import CARRIERS, CarriedReader
-from analyzer.logs.entries import blocks_of
+from analyzer.logs.entries import blocks_of, reader_for
 from analyzer.logs.events import query_text, sql_of, sql_with_values
 from analyzer.logs.line_prefix import database_pattern, logged_time
 from analyzer.logs.parameters import parameters_at, with_values
@@ -362,3 +362,71 @@ def test_an_open_field_of_csv_is_walked_back_by_its_quotes() -> None:
     assert csv._end_of_whole(rows + b'x,"' + b"\n" * 500 + b'""\n\n') == len(rows)
     assert csv._end_of_whole(rows * 2 + b'x,"y') == len(rows) * 2
     assert csv._end_of_whole(b'x,"\n\n') == 0
+
+
+ROW = (
+    '2026-11-30 08:11:04.634 UTC,"me","shop",{0},,6b0.1,{0},"SELECT",2026-11-30 08:11:00 UTC,0/1,0,LOG,00000,'
+    '"duration: {0}.500 ms  execute s: select $1\n\tfrom t","parameters: $1 = \'a\nb\'",'
+    ',,,,,,,"app","client backend",,0\n'
+)
+
+
+def values_of(log: bytes, block_bytes: int = 1 << 20) -> list[str | None]:
+    csv = reader_for(log)
+    entries = [entry for at in range(0, len(log), block_bytes) for entry in csv.feed(log[at : at + block_bytes])]
+    return [sql_with_values(entry) for entry in (*entries, *csv.close())]
+
+
+def test_csv_that_begins_within_an_entry_or_was_written_by_windows() -> None:
+    """Behind the middle of a quoted field, however long, quotes open where they would close."""
+    whole = "".join(map(ROW.format, range(10, 40))).encode()
+    assert values_of(whole, 100) == ["select 'a\nb'\n\tfrom t"] * 30
+    assert values_of(whole[whole.index(b"select") :], 100) == ["select 'a\nb'\n\tfrom t"] * 29
+    plan = b"Query Text: select 1\n" + b"  ->  Seq Scan on t\n" * 200 + b'",,,\n'
+    assert values_of(plan + whole, 100) == ["select 'a\nb'\n\tfrom t"] * 30
+    assert values_of(whole.replace(b"\n", b"\r\n"))[0] == "select 'a\nb'\n\tfrom t"
+
+
+def test_lines_of_other_programs_do_not_make_a_plain_log_json() -> None:
+    assert only('{"level": "info", "message": "ready"}\n' + f"2026-11-30 08:11:04 UTC [1] {RUN}\n" * 2)[:2] == (2, 25.0)
+
+
+@pytest.mark.parametrize(
+    ("run", "detail"),
+    [
+        ("Dauer: 12.500 ms  Anweisung: ", "DETAIL:  Parameter: "),
+        ("Dauer: 12.500 ms  Ausführen s: ", "DETAIL:  Parameter: "),
+        ("durée : 12.500 ms, instruction : ", "DÉTAIL:  paramètres : "),
+        ("durée : 12.500 ms  exécute fetch à partir de s: ", "DÉTAIL:  paramètres : "),
+        ("duración: 12.500 ms  ejecutar s: ", "DETALLE:  parámetros: "),
+        ("durata: 12.500 ms  esecuzione di s: ", "DETTAGLI:  parametri: "),
+    ],
+)
+def test_runs_in_other_languages(run: str, detail: str) -> None:
+    head = "2026-11-30 08:11:04.634 UTC [6404] "
+    plain = f"{head}LOG:  {run}select $1\n{head}{detail}$1 = 'x'\n"
+    csv = ROW.replace("duration: {0}.500 ms  execute s: ", run).replace("parameters: ", detail.partition(":  ")[2])
+    message = {"message": f"{run}select $1", "detail": f"{detail.partition(':  ')[2]}$1 = 'x'"}
+    carried = json.dumps({"error_severity": "LOG", **message}, ensure_ascii=False, separators=(",", ":"))
+    assert values_of(plain.encode()) == values_of(carried.encode()) == ["select 'x'"]
+    assert values_of(csv.format(1).encode()) == ["select 'a\nb'\n\tfrom t"]
+
+
+def test_steps_of_parsing_in_other_languages_are_no_runs() -> None:
+    steps = ("Dauer: 1.0 ms  Parsen s: ", "Dauer: 1.0 ms  Binden s: ", "durée : 1.0 ms, analyse s : ",
+             "durée : 1.0 ms, lien s : ", "duración: 1.0 ms  bind s: ", "durata: 1.0 ms  analisi di s: ")  # fmt: skip
+    assert not read_log(["".join(f"x LOG:  {step}select 1\n" for step in steps).encode()]).totals.entries
+
+
+@pytest.mark.parametrize("format", ["xml", "yaml"])
+def test_values_in_plans_of_every_format(format: str) -> None:
+    """From 16 on; a group that has nothing in it is none."""
+    text = {
+        "xml": "<explain>\n <Query-Text>select $1</Query-Text>\n <Query-Parameters>$1 = 'a&lt;\n'</Query-Parameters>\n"
+        " <Plan>\n  <Node-Type>Result</Node-Type>\n </Plan>\n <Settings>\n </Settings>\n</explain>",
+        "yaml": 'Query Text: "select $1"\nQuery Parameters: "$1 = \'a<\\n\'"\nPlan: \n  Node Type: "Result"\n',
+    }[format]
+    log = "x LOG:  duration: 1.000 ms  plan:\n" + "".join(f"\t{line}\n" for line in text.split("\n"))
+    (entry,) = (*(plain := StderrReader()).feed(log.encode()), *plain.close())
+    assert sql_with_values(entry) == "select 'a<\n'"
+    assert [node.node_type for node in events.logged_plan(entry).plan] == ["Result"]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from analyzer.behaviour.planner_past import STATISTICS
+from analyzer.behaviour.planner_differences import Difference, differences, told_valid
+from analyzer.behaviour.planner_past import STATISTICS, PlannerPast
 from analyzer.findings import Finding, Severity
 from analyzer.models import Database, ExplainState, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
 from analyzer.schema.storage import StorageFacts
@@ -228,3 +229,26 @@ def test_which_analyze_ran_between_two_readings() -> None:
     for (by_hand, auto), expected in words.items():
         storage = StorageFacts(last_analyze=by_hand, last_autoanalyze=auto)
         assert plan_causes.analyzed_between(storage, before, after) == expected
+
+
+def test_an_index_that_became_invalid_is_not_said_to_be_dropped() -> None:
+    gone = Difference("index dropped", "public.t", "ix_t", "index ix_t of public.t was dropped", 4.0)
+    for indexes, words in (
+        ([], "index ix_t of public.t was dropped"),
+        (
+            [{"name": "ix_t", "columns": ["a"], "is_valid": False}],
+            "index ix_t of public.t became invalid, so that the planner passes it by",
+        ),
+    ):
+        facts = build_facts({"tables": [{"name": "t", "columns": ["a"], "indexes": indexes}]})
+        assert told_valid(gone, facts).words == words
+
+
+def test_settings_that_count_memory_have_their_unit() -> None:
+    then = PlannerPast({"work_mem": "4096", "effective_cache_size": "524288", "random_page_cost": "4"}, {})
+    now = PlannerPast({"work_mem": "64", "effective_cache_size": "16384", "random_page_cost": "1.1"}, {})
+    assert [difference.words for difference in differences(then, now)] == [
+        "effective_cache_size changed from 4 GB to 128 MB",
+        "random_page_cost changed from 4 to 1.1",
+        "work_mem changed from 4 MB to 64 kB",
+    ]

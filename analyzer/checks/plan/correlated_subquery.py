@@ -32,7 +32,7 @@ from analyzer.plans import Plan, PlanNode
 from analyzer.plans.indexable import expressions, indexable, of_table
 from analyzer.plans.scans import Scanned, alias_in_query, scanned
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.equivalents import COUNT, SUBQUERY
+from analyzer.statements.equivalents import COUNT, IN_LIST, SUBQUERY
 from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
@@ -78,7 +78,7 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
         name = node.subplan_name or ("SubPlan" if is_subplan else node.label)
         rows_of = runs_it if is_subplan else side(runs_it, "Outer") or runs_it
         took = f", {time_words(total_ms)} in all" if total_ms else ""
-        written = otherwise(context, SUBQUERY, COUNT) if is_subplan else RewriteOffer()
+        written = otherwise(context, SUBQUERY, COUNT, IN_LIST) if is_subplan else RewriteOffer()
         yield check.finding(
             node=node,
             subject=f"{name} of {runs_it.label}",

@@ -10,13 +10,15 @@ WITH query and its scan, in proportion to the rows dropped.
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import below_same_rows, rounded
 from analyzer.checks.node import run_time_ms, shown, time_evidence
 from analyzer.checks.plan.subquery_fence import MEANT
+from analyzer.checks.rewrites import otherwise
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan
 from analyzer.plans.payers import cte_scans
+from analyzer.statements.equivalents import FENCE
 
 check = Check(
     __name__,
@@ -29,7 +31,7 @@ check = Check(
 
 
 @check.on(Plan)
-def cte_fence(plan: Plan) -> Iterator[Finding]:
+def cte_fence(plan: Plan, context: Context) -> Iterator[Finding]:
     for cte, scans in cte_scans(plan).items():
         if len(scans) != 1 or not scans[0].loops or below_same_rows(cte).node_type in MEANT:
             continue
@@ -43,6 +45,7 @@ def cte_fence(plan: Plan) -> Iterator[Finding]:
         total_ms = scan.total_time_ms
         time_ms = None if not total_ms else total_ms * rows / (rows + left)
         name = scan.raw.get("CTE Name") or "query"
+        written = otherwise(context, FENCE)
         yield check.finding(
             node=scan,
             subject=scan.label,
@@ -53,7 +56,9 @@ def cte_fence(plan: Plan) -> Iterator[Finding]:
             hint=(
                 f"Write WITH {name} AS NOT MATERIALIZED (...), a subquery in FROM, or the condition inside {name}: it"
                 " then reaches the tables, and an index can serve it. Up to 11 only the latter two do."
+                f"{written.why_not}"
             ),
+            fixes=written.fixes,
             evidence={**rounded(rows_removed=rows, rows_kept=left), **time_evidence(time_ms, scan)},
             level=EvidenceLevel.EXECUTED,
             time_ms=time_ms,

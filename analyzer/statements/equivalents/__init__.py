@@ -25,11 +25,12 @@ from analyzer.statements.equivalents.column_range import column_to_range
 from analyzer.statements.equivalents.count_exists import count_to_exists
 from analyzer.statements.equivalents.disjoint_union import union_to_all
 from analyzer.statements.equivalents.distinct_exists import distinct_to_exists
+from analyzer.statements.equivalents.fenced_query import fence_to_plain_query
 from analyzer.statements.equivalents.first_of_group import window_to_first_rows
 from analyzer.statements.equivalents.idle_distinct import distinct_to_plain_list
 from analyzer.statements.equivalents.interval_side import interval_to_other_side
 from analyzer.statements.equivalents.keyset import offset_to_keyset
-from analyzer.statements.equivalents.not_in import not_in_to_not_exists
+from analyzer.statements.equivalents.not_in import in_to_exists, not_in_to_not_exists
 from analyzer.statements.equivalents.notes import ANY_LENGTH, Notes
 from analyzer.statements.equivalents.numbering import numbered_again
 from analyzer.statements.equivalents.or_union import or_to_union
@@ -48,6 +49,7 @@ RANGE, INTERVAL = "a column's day or year as a range", "interval on the other si
 OR, SUBQUERY = "OR as UNION ALL", "subquery as a join"
 FIRST_ROWS, DISTINCT_JOIN = "first rows without numbering all", "DISTINCT after a join as EXISTS"
 LIST, UNION = "a list without DISTINCT", "UNION as UNION ALL"
+IN_LIST, FENCE = "IN as EXISTS", "WITH without MATERIALIZED"
 KINDS: dict[str, Change] = {
     NOT_IN: not_in_to_not_exists,
     COUNT: count_to_exists,
@@ -59,17 +61,24 @@ KINDS: dict[str, Change] = {
     DISTINCT_JOIN: distinct_to_exists,
     LIST: distinct_to_plain_list,
     UNION: union_to_all,
+    IN_LIST: in_to_exists,
+    FENCE: fence_to_plain_query,
 }
 # what a statement has to hold for a kind to change anything: looked for once, in the tree that all share
-SUBLINK, CALL, SUM, ALTERNATIVES, WINDOW, DISTINCT, BOTH = "sublink", "call", "+", "or", "over", "distinct", "union"
+SUBLINK, CALL, SUM, ALTERNATIVES, WINDOW, DISTINCT, BOTH, WITH = (
+    "sublink", "call", "+", "or", "over", "distinct", "union", "with",
+)  # fmt: skip
 NEEDED = {
     NOT_IN: SUBLINK, COUNT: SUBLINK, RANGE: CALL, INTERVAL: SUM, OR: ALTERNATIVES, SUBQUERY: SUBLINK,
     FIRST_ROWS: WINDOW, DISTINCT_JOIN: DISTINCT, LIST: DISTINCT, UNION: BOTH,
+    IN_LIST: SUBLINK, FENCE: WITH,
 }  # fmt: skip
 NOTHING: Mapping[int, str] = {}
 # what a kind changes, alone or within the statement
 WRITING = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
-BLOCKS: dict[str, tuple[type, ...]] = dict.fromkeys(KINDS, (ast.SelectStmt,)) | {NOT_IN: WRITING}
+BLOCKS: dict[str, tuple[type, ...]] = dict.fromkeys(KINDS, (ast.SelectStmt,)) | dict.fromkeys(
+    (NOT_IN, IN_LIST, SUBQUERY, FENCE), WRITING
+)
 OF_THE_WHOLE = frozenset({OR})  # of a subquery's OR the planner knows more than a UNION would tell it
 
 
@@ -97,7 +106,7 @@ class Equivalent:
         parsed = fresh_parse(self.sql)
         if isinstance(parsed, Unparsable):
             return f"{self.sql};"
-        lines = IndentedStream(comma_at_eoln=True)(parsed[0].stmt).splitlines()
+        lines = IndentedStream(comma_at_eoln=True, special_functions=True)(parsed[0].stmt).splitlines()
         text = "\n".join(line.rstrip() for line in lines if line.strip())
         text = BROKEN_LIST.sub(", ", text)
         again = fresh_parse(text)  # a line may have been a constant's
@@ -226,6 +235,8 @@ def _needed(node: Node) -> str:
             return SUM
         case ast.BoolExpr() if node.boolop == enums.BoolExprType.OR_EXPR:
             return ALTERNATIVES
+        case ast.CommonTableExpr():
+            return WITH
         case ast.SelectStmt() if node.distinctClause:
             return DISTINCT
         case ast.SelectStmt() if node.op == enums.SetOperation.SETOP_UNION:
@@ -259,7 +270,7 @@ def _written(
         return NotRewritten(kind, (*unclear, *notes.why_not) if notes.why_not else ())
     if not numbered_again(statement, given, notes):
         return NotRewritten(kind, tuple(notes.why_not[-1:]))
-    written = RawStream()(statement)
+    written = RawStream(special_functions=True)(statement)
     again = fresh_parse(written)
     if isinstance(again, Unparsable) or form(again[0].stmt) != form(statement):
         return NotRewritten(kind, ("it cannot be written so that PostgreSQL reads what is meant",))

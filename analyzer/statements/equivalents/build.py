@@ -112,5 +112,5 @@ def form(node: object) -> object:
 
 PLACES = frozenset({
     "location", "stmt_location", "stmt_len", "rexpr_list_start", "rexpr_list_end", "list_start", "list_end",
-    "name_location", "end_location",
+    "name_location", "end_location", "funcformat",  # x AT TIME ZONE z, or timezone(z, x)
 })  # fmt: skip

@@ -1,8 +1,8 @@
 """``date(t) = d``, ``date_trunc('month', t) = m``, ``extract(year from t) = y`` as a range of the bare column.
 
 The same rows of t's NULLs, too, in a condition that only AND and OR join: neither form is true of them. Days of a
-timestamp with time zone begin where the session's zone says, which is not midnight where a clock skips it; where the
-hour after midnight comes twice in a night, the two forms differ by that hour.
+timestamp with time zone begin where the session's zone says, of ``t AT TIME ZONE zone`` where that one does: not
+midnight where a clock skips it. Where the hour after midnight comes twice in a night, both forms differ by that hour.
 """
 
 from collections.abc import Callable
@@ -37,6 +37,7 @@ class _Span:
     column: ast.ColumnRef
     bounds: Bounds
     by_zone: bool
+    zone: Node | None = None  # of AT TIME ZONE, by which a day of the column begins
 
 
 def column_to_range(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
@@ -62,7 +63,10 @@ def _range(node: Node, tables: Tables, notes: Notes) -> Node | None:
         if len(known) < len(bounds):
             notes.refuse("what the column's day, month or year is compared with may be something in between")
             return None
-        if span.by_zone:
+        if span.zone is not None:
+            known = [(_at(span.zone, start), _at(span.zone, end)) for start, end in known]
+            _need_one_midnight(span.zone, needs)
+        elif span.by_zone:
             needs.need(ONE_MIDNIGHT)
         notes.add(needs)
         notes.form(ONE_DAY if compared.operator == "=" and span.bounds is _day else OTHER_SPAN)
@@ -75,26 +79,54 @@ def _span(node: Node, tables: Tables, notes: Notes) -> _Span | None:
     name = own_name(node) if isinstance(node, ast.FuncCall) else ""
     if moments.cast_type(node) == DATE:
         name, arguments = "date", [node.arg]
-    if not arguments or not isinstance(arguments[-1], ast.ColumnRef):
-        return None
-    type_name = _type(arguments[-1], tables)
-    if type_name is None:
+    column, zone = _of_zone(arguments[-1]) if arguments else (None, None)
+    type_name = _type(column, tables) if isinstance(column, ast.ColumnRef) else None
+    if type_name is None or (zone is not None and type_name != TIMESTAMPTZ):
         return None
     unit = _part(arguments[0], notes) if len(arguments) == 2 else ""
     by_zone = type_name == TIMESTAMPTZ
+    type_name = TIMESTAMP if zone is not None else type_name
     if name == "date" and len(arguments) == 1 and type_name != DATE:
-        return _Span(arguments[0], _day, by_zone)
+        return _Span(column, _day, by_zone, zone)
     if name in ("extract", "date_part") and unit == "year":
-        return _Span(arguments[1], _year, by_zone)
+        return _Span(column, _year, by_zone, zone)
     if name == "date_trunc" and type_name != DATE:
-        span = SPANS.get(unit) or (HOURS.get(unit) if type_name == TIMESTAMP else None)
+        span = SPANS.get(unit) or (HOURS.get(unit) if not by_zone else None)
         if span is not None:
-            return _Span(arguments[1], lambda value, needs: _unit(value, type_name, unit, span, needs), by_zone)
+            return _Span(column, lambda value, needs: _unit(value, type_name, unit, span, needs), by_zone, zone)
     if name in ("extract", "date_part", "date_trunc") and isinstance(arguments[0], ast.ParamRef) and not unit:
         notes.refuse("the recorded text does not tell which part of the time it asks for")
     elif name in ("extract", "date_part", "date_trunc"):
         notes.refuse(f"what {name} gives is no one range of the column")
     return None
+
+
+def _of_zone(node: Node) -> tuple[Node, Node | None]:
+    """``t`` and the zone of ``t AT TIME ZONE zone``."""
+    if isinstance(node, ast.FuncCall) and own_name(node) == "timezone" and len(node.args) == 2:
+        zone, column = node.args
+        if string_constant(zone) is not None or isinstance(zone, ast.ParamRef):
+            return column, zone
+    return node, None
+
+
+def _at(zone: Node, start: Node) -> Node:
+    """``start::timestamp AT TIME ZONE zone``."""
+    if moments.cast_type(start) == DATE and string_constant(start.arg) is not None:
+        start = start.arg
+    return ast.FuncCall(
+        funcname=(ast.String(sval="pg_catalog"), ast.String(sval="timezone")),
+        args=(zone, start if moments.type_of(start) == TIMESTAMP else cast(start, TIMESTAMP)),
+        funcformat=enums.CoercionForm.COERCE_SQL_SYNTAX,
+    )
+
+
+def _need_one_midnight(zone: Node, notes: Notes) -> None:
+    name = string_constant(zone)
+    if name is None:
+        notes.need(ONE_MIDNIGHT.replace("the session's time zone", f"the time zone ${zone.number}"))
+    elif name.upper() != "UTC":
+        notes.need(ONE_MIDNIGHT.replace("the session's time zone", f"the time zone {name}"))
 
 
 def _part(node: Node, notes: Notes) -> str:

@@ -7,6 +7,7 @@ giver knows.
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 
 from pglast import ast, enums
 
@@ -30,6 +31,18 @@ def count_to_exists(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) ->
     select.whereClause = replaced(select.whereClause, where)
     output = {} if _is_written_twice(select) else _in_output(select, facts, notes)
     return bool(where or output)
+
+
+def asked_for_a_row(select: ast.SelectStmt, facts: SchemaFacts) -> set[int]:
+    """Ids of the subqueries that EXISTS answers, whatever parameters are."""
+    return {
+        id(link)
+        for root in (*(select.targetList or ()), select.whereClause)
+        for node in own_nodes(root)
+        for compared, call, link in _compared_counts(node)
+        if isinstance(compared.value, ast.A_Const) and _means(compared) is not None
+        if _counts_rows(call, deepcopy(link.subselect), facts, Notes())
+    }
 
 
 def _is_written_twice(select: ast.SelectStmt) -> bool:

@@ -117,7 +117,7 @@ def _to_first_rows(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> 
     if len(calls) > 1:
         return notes.refuse("another window function in the subquery is computed over the rows that are left out")
     if own_name(numbers) != "row_number":
-        return notes.refuse("rank() keeps all rows that tie for a place")
+        return notes.refuse(f"{own_name(numbers)}() keeps all rows that tie for a place")
     tables = tables_of(inner, facts, outer_joins=True)
     if tables is None or not is_plain(inner) or inner.distinctClause or inner.sortClause:
         return notes.refuse("the subquery is sorted, limited, grouped, or reads something else than plain tables")

@@ -12,8 +12,8 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import all_of, any_of
 from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
 from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT, Notes
-from analyzer.statements.equivalents.output import numbered, output_name, output_of, sorted_by_output
-from analyzer.statements.equivalents.scopes import holds_key, own_nodes, owner, tables_of
+from analyzer.statements.equivalents.output import has_no_ties, sorted_by_output
+from analyzer.statements.equivalents.scopes import own_nodes, tables_of
 from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, column_names, conjuncts, disjuncts, operator_name, walk
 
@@ -38,11 +38,11 @@ def or_to_union(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> boo
     select.sortClause = sorted_by_output(select, facts)
     at = next(number for number, part in enumerate(parts) if part is chosen)
     rest = [*parts[:at], *parts[at + 1 :]]
-    if any(_may_raise(node) for node in walk(tuple(arms))):
+    if any(may_raise(node) for node in walk(tuple(arms))):
         return notes.refuse("an arm computes what may fail for rows that the arm before it found")
     if (set(parameters(tuple(arms[1:]))) - set(parameters(arms[0]))) & set(parameters(tuple(rest))):
         return notes.refuse("a parameter stands in several conditions: in another order its type may become another")
-    if (select.limitCount or select.limitOffset) and not _has_no_ties(select, facts):
+    if (select.limitCount or select.limitOffset) and not has_no_ties(select, facts):
         notes.need(NO_TIES_AT_LIMIT)
     queries = [_query(select, parts[:at], arms[: number + 1], parts[at + 1 :]) for number in range(len(arms))]
     union = queries[0]
@@ -57,15 +57,7 @@ def or_to_union(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> boo
     return True
 
 
-def _has_no_ties(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
-    tables = tables_of(select, facts, outer_joins=True) or {}
-    output = output_of(select, tables) or []
-    named, sorts = dict(output), [item.node for item in select.sortClause or ()]
-    values = [numbered(node, output) or named.get(output_name(node), node) for node in sorts]
-    return holds_key([owned for value in values if (owned := owner(value, tables)) is not None], tables, facts)
-
-
-def _may_raise(node: Node) -> bool:
+def may_raise(node: Node) -> bool:
     """What is computed of a row's values, or a subquery that has to give one row: neither is sure to go well."""
     if isinstance(node, ast.SubLink):
         return bool(node.subLinkType == enums.SubLinkType.EXPR_SUBLINK)

@@ -4,7 +4,7 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import column, integer_constant, sorted_by
-from analyzer.statements.equivalents.scopes import Tables, owner, qualified, tables_of
+from analyzer.statements.equivalents.scopes import Tables, holds_key, owner, qualified, tables_of
 from analyzer.statements.tree import Node, function_name, name_parts
 
 NAMED = {ast.CoalesceExpr: "coalesce", ast.A_ArrayExpr: "array", ast.RowExpr: "row", ast.GroupingFunc: "grouping"}
@@ -42,6 +42,15 @@ def numbered(node: Node, output: Output) -> Node | None:
     """The column of the output that ``ORDER BY 2`` names; None where an item is no such number."""
     number = integer_constant(node)
     return output[number - 1][1] if number is not None and 1 <= number <= len(output) else None
+
+
+def has_no_ties(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
+    """Whether ORDER BY tells all rows apart."""
+    tables = tables_of(select, facts, outer_joins=True) or {}
+    output = output_of(select, tables) or []
+    named, sorts = dict(output), [item.node for item in select.sortClause or ()]
+    values = [numbered(node, output) or named.get(output_name(node), node) for node in sorts]
+    return holds_key([owned for value in values if (owned := owner(value, tables)) is not None], tables, facts)
 
 
 def output_name(value: Node) -> str | None:

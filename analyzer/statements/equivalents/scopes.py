@@ -7,8 +7,9 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.equivalents.build import all_of, any_of
-from analyzer.statements.tree import children, name_parts
+from analyzer.statements.tree import children, name_parts, walk
 
+SOURCES = (ast.RangeVar, ast.RangeSubselect, ast.RangeFunction, ast.RangeTableFunc, ast.RangeTableSample)
 Tables = dict[str, TableFacts]  # by the name that the query gives them
 
 
@@ -132,6 +133,24 @@ def replaced(root: Any, changes: Mapping[int, ast.Node]) -> Any:
             if isinstance(value, (ast.Node, tuple)):
                 setattr(root, name, replaced(value, changes))
     return root
+
+
+def asks_outside(inner: ast.SelectStmt, outside: Tables | None, facts: SchemaFacts) -> bool:
+    """Whether a column in a subquery is surely one of the query around it; ``outside``: its tables, where known."""
+    sources = [item for node in walk(inner) if isinstance(node, ast.SelectStmt) for item in node.fromClause or ()]
+    items = [item for item in walk(tuple(sources)) if isinstance(item, SOURCES)]
+    names = {item.alias.aliasname if item.alias else getattr(item, "relname", None) for item in items}
+    tables = [facts.find_table(item.relname, item.schemaname) for item in items if isinstance(item, ast.RangeVar)]
+    is_known = len(tables) == len(items) and None not in tables
+    inside = {known.name for table in tables if table is not None for known in table.columns}
+    around = {known.name for table in (outside or {}).values() for known in table.columns}
+    for node in walk(inner):
+        if not isinstance(node, ast.ColumnRef) or not isinstance(node.fields[-1], ast.String):
+            continue
+        *qualifier, name = name_parts(node.fields)
+        if qualifier[-1] not in names if qualifier else is_known and name not in inside and name in around:
+            return True
+    return False
 
 
 def is_plain(select: ast.SelectStmt) -> bool:

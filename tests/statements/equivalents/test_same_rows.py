@@ -11,7 +11,9 @@ import pytest
 from analyzer.statements.equivalents import (
     COUNT,
     DISTINCT_JOIN,
+    FENCE,
     FIRST_ROWS,
+    IN_LIST,
     INTERVAL,
     LIST,
     NOT_IN,
@@ -79,6 +81,9 @@ def ranges(c: random.Random) -> tuple[str, Given]:
             f"select id from t where {column}::date in ('{day}', $2, '2024-03-01'::date) and {condition(c, 'g')}",
             f"select id from t where date_trunc('{unit}', {column}) in ('{start}', $3) or {condition(c, 'g')}",
             f"select id from t where date_part('year', {column}) in ({day[:4]}, 2017, $4)",
+            f"select id from t where (tz at time zone '{c.choice(ZONES)}')::date {operator} '{day}'",
+            f"select id from t where date_trunc('{unit}', tz at time zone '{c.choice(ZONES)}') {operator} $3",
+            f"select id from t where extract(year from tz at time zone '{c.choice(ZONES)}') {operator} $4",
         )
     ), {1: day, 2: later, 3: start, 4: day[:4]}
 
@@ -118,6 +123,49 @@ def subqueries(c: random.Random) -> tuple[str, Given]:
             f"select distinct greatest((select max(x) from b where a_id = a.id), w) from a where {condition(c, 'v')}"
             " order by 1",
             f"select distinct b.x, (select {value} from b k where k.x = b.x) from b left join a on a.id = b.a_id",
+            *subqueries_in_conditions(c, value),
+        )
+    ), {1: "1"}
+
+
+def subqueries_in_conditions(c: random.Random, value: str) -> tuple[str, ...]:
+    number = c.choice(("count(*)", "sum(y)", "max(y)", "avg(x)", "coalesce(sum(x), 1)", "max(x) - count(*)"))
+    asked = f"(select {number} from b where b.a_id = a.id and {condition(c, 'x', 'y')})"
+    operator, order = c.choice(("<", ">=", "<>")), c.choice(("y desc", "y nulls first", "x nulls last"))
+    return (
+        f"select * from a where v {operator} {asked}",
+        f"select * from a where not (v {operator} {asked}) or {condition(c, 'w')}",
+        f"select w, count(*), max(id) from a where coalesce({asked}, 2) {operator} v group by w",
+        f"select a.* from a, c where a.id = c.id and {asked} {operator} c.v order by a.id, c.kind limit 3",
+        f"select id from a where v {operator} (select {number} from b u where u.x = (a.w) group by u.x)",
+        f"select id, (select {value} from b u where u.a_id = (a.id) group by u.a_id limit $1) from a order by id",
+        f"select id, (select x as n from b u where u.a_id = (a.id) order by {order}, id limit $1) as last from a",
+        f"select id from a where (select u.y from b u where u.x = a.v order by u.{order}, u.id limit 1) {operator} w",
+        f"select id from a order by (select {value} from b where x = a.v) nulls first, id",
+    )
+
+
+def in_lists(c: random.Random) -> tuple[str, Given]:
+    inner = f"select {c.choice(('y', 'distinct y'))} from b where b.a_id = a.id and {condition(c, 'x')}"
+    return c.choice(
+        (
+            f"select * from a where v in ({inner}) and {condition(c, 'w')}",
+            "select * from a left join c on c.id = a.w where c.v = any (select x from b where b.y = c.id)",
+            "select * from a where (v, w) in (select y, x from b where b.a_id = a.id order by y)",
+            f"update a set w = 7 where v in ({inner}) returning *",
+        )
+    ), {}
+
+
+def fences(c: random.Random) -> tuple[str, Given]:
+    plain = f"q as materialized (select id, v, w from a where {condition(c, 'v', 'w')})"
+    return c.choice(
+        (
+            f"with {plain} select * from q where {condition(c, 'v')}",
+            f"with {plain}, r(i, n) as materialized (select v, count(*) from q group by 1) select * from r where n > 1",
+            f"with {plain} select b.* from b left join q on q.id = b.a_id and {condition(c, 'q.v')}",
+            f"select * from b where exists (with {plain} select 1 from q where q.id = b.a_id)",
+            f"with recursive {plain} select distinct v from q union select x from b where {condition(c, 'y')}",
         )
     ), {}
 
@@ -224,6 +272,8 @@ def not_ins(c: random.Random) -> tuple[str, Given]:
             f"select * from a where id not in ({inner})",
             f"select * from a t where t.id not in ({inner} and c.v = t.v) or {condition(c, 't.v')}",
             f"select v, count(*) from a where not (id not in ({inner})) group by v",
+            "select * from a where not (v in (select x from b where y = a.w and x is not null) and v is not null)",
+            "select * from a where w not in (select x from b where x is not null) and w > 0 and w is not null",
             f"select * from a where (id <> all ({inner})) is not false and {condition(c, 'v')}",
             f"select * from a where not (id = any ({inner})) or id <> all (select id from e where e.o = a.v)",
             f"select * from c where (id, kind) not in (select b.id, k.kind from b, c k where {condition(c, 'x')})",
@@ -238,6 +288,7 @@ def not_ins(c: random.Random) -> tuple[str, Given]:
 DRAWN: dict[str, Callable[[random.Random], tuple[str, Given]]] = {
     OR: ors, RANGE: ranges, INTERVAL: intervals, SUBQUERY: subqueries, FIRST_ROWS: first_rows, DISTINCT_JOIN: distincts,
     LIST: lists, UNION: unions, COUNT: counts, NOT_IN: not_ins,
+    IN_LIST: in_lists, FENCE: fences,
 }  # fmt: skip
 
 

@@ -1,0 +1,40 @@
+"""Durations as PostgreSQL logs them in German, French, Spanish and Italian (``lc_messages``), as English has them.
+
+The texts are those of its own translations. auto_explain's plans have none: they are in English everywhere.
+"""
+
+import re
+
+# in UTF-8, or as LATIN1 has the letter
+WORDS = (*(text.encode() for text in ("Dauer: ", "durée : ", "duración: ", "durata: ")), b"dur\xe9e : ")
+FORMATS = rb'(LOG:  (?:00000: )?|,00000,"|"message"\s*+:\s*+")'  # plain, csvlog, jsonlog; no value can begin so
+STATEMENT = "Anweisung|instruction |sentencia|istruzione"
+FETCH = "Ausführen Fetch von|exécute fetch à partir de|ejecutar fetch desde|esecuzione di fetch da"
+EXECUTE = "Ausführen|exécute|ejecutar|esecuzione di"
+STEP = "Parsen |analyse |parse: |analisi di |Binden |lien |bind "
+DURATION = re.compile(
+    FORMATS
+    + b"(?:" + b"|".join(WORDS) + rb")(\d{1,15}\.\d{1,9}) ms"
+    + f"(?:(?:, |  )(?:({STATEMENT}):|({FETCH}) |({EXECUTE}) |({STEP})))?".encode()
+)  # fmt: skip
+DETAIL = re.compile(
+    '(?:(,"|"detail":")|(?:DETAIL|DÉTAIL|DETALLE|DETTAGLI):  )'
+    "(?:(?:Parameter|paramètres |parámetros|parametri|Parameters): (?=\\$\\d)|"
+    "(Vorbereiten|préparation |preparazione|prepare): )".encode()
+)
+ENGLISH = (b"  statement:", b"  execute fetch from ", b"  execute ", b"  parse ")
+
+
+def in_english(data: bytes) -> bytes:
+    if not any(word in data for word in WORDS):
+        return data
+    return DETAIL.sub(_detail, DURATION.sub(_duration, data))
+
+
+def _duration(match: re.Match[bytes]) -> bytes:
+    words = (english for english, group in zip(ENGLISH, match.groups()[2:], strict=True) if group is not None)
+    return match[1] + b"duration: " + match[2] + b" ms" + b"".join(words)
+
+
+def _detail(match: re.Match[bytes]) -> bytes:
+    return (match[1] or b"DETAIL:  ") + (b"Parameters: " if match[2] is None else b"prepare: ")

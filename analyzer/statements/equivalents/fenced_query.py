@@ -1,0 +1,92 @@
+"""``WITH q AS MATERIALIZED (...)`` as ``WITH q AS (...)``, which the planner plans together with what is around it.
+
+The same rows where q is read once, has no effects and locks nothing. A condition from outside then reaches q's tables,
+maybe before q's own conditions, so neither may fail for rows that those leave out.
+"""
+
+from collections.abc import Iterator
+
+from pglast import ast, enums
+
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.equivalents.calls import unsteady_call
+from analyzer.statements.equivalents.correlated import ONE_VALUE
+from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.or_union import may_raise
+from analyzer.statements.select_list import is_aggregate
+from analyzer.statements.tree import Node, children, function_name, walk
+
+ALWAYS = enums.CTEMaterialize.CTEMaterializeAlways
+
+
+def fence_to_plain_query(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
+    """Changes those of its WITH that say MATERIALIZED; whether there was one."""
+    clause = getattr(statement, "withClause", None)
+    changed = False
+    if clause is None:
+        return False
+    for query in clause.ctes:
+        name = quote_identifier(query.ctename)
+        readers = [each for each in walk(statement) if _reads(each, query.ctename)]
+        if clause.recursive and any(_reads(each, query.ctename) for each in walk(query.ctequery)):
+            notes.refuse(f"WITH RECURSIVE {name} makes its rows step by step, so nothing outside can be asked inside")
+        elif query.ctematerialized == ALWAYS:
+            reason = _obstacle(statement, query, len(readers), facts, notes)
+            if reason:
+                notes.refuse(f"{name} {reason}")
+            else:
+                query.ctematerialized, changed = enums.CTEMaterialize.CTEMaterializeDefault, True
+    return changed
+
+
+def _reads(node: Node, name: str) -> bool:
+    return isinstance(node, ast.RangeVar) and not node.schemaname and node.relname == name
+
+
+def _obstacle(statement: Node, query: ast.CommonTableExpr, readers: int, facts: SchemaFacts, notes: Notes) -> str:
+    inner = query.ctequery
+    names = [node.ctename for node in walk(statement) if isinstance(node, ast.CommonTableExpr)]
+    if not isinstance(statement, ast.SelectStmt) or not isinstance(inner, ast.SelectStmt):
+        return "is part of a statement that writes, whose rows it was read before"
+    if notes.locks_rows:
+        return "is part of a statement that locks rows"
+    if readers != 1 or names.count(query.ctename) > 1:
+        return "is read at several places, at each of which it would be computed" if readers else "is not read"
+    if any(isinstance(node, ast.SelectStmt) and (node.limitCount or node.limitOffset) for node in walk(inner)):
+        return "ends with LIMIT, which no condition from outside may pass"
+    calls = [node for node in walk(inner) if isinstance(node, ast.FuncCall)]
+    if any(call.over or (is_aggregate(call) and function_name(call) not in ONE_VALUE) for call in calls):
+        return "has a window function or an aggregate that goes by the order of its rows"
+    if (call := unsteady_call((inner,), facts)) is not None:
+        return f"calls {call}(), which may give something else each time, so that PostgreSQL keeps it apart anyway"
+    if any(isinstance(node, ast.RangeTableSample) for node in walk(statement)):
+        return "is part of a statement that takes rows by chance"
+    if not all(_is_table(node, names, facts) for node in walk(statement) if isinstance(node, ast.RangeVar)):
+        return "is part of a statement that reads something else than plain tables, which may compute what can fail"
+    if any(may_raise(node) for node in _asked_early(statement)):
+        return "or a condition outside computes what may fail for rows that the other leaves out"
+    return ""
+
+
+def _is_table(node: ast.RangeVar, queries: list[str], facts: SchemaFacts) -> bool:
+    if node.relname in queries and not node.schemaname:
+        return True
+    table = facts.find_table(node.relname, node.schemaname)
+    return table is not None and table.kind in ("r", "p", "m")
+
+
+def _asked_early(statement: ast.SelectStmt) -> Iterator[Node]:
+    """What may be computed of rows that other conditions leave out: conditions, and the output of all but the whole."""
+    waiting: list[Node] = []
+    for select in walk(statement):
+        if isinstance(select, ast.SelectStmt):
+            waiting += [part for part in (select.whereClause, select.havingClause) if part is not None]
+            waiting += [join.quals for join in walk(select.fromClause) if isinstance(join, ast.JoinExpr) and join.quals]
+            waiting += (select.targetList or ()) if select is not statement else ()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FuncCall) and is_aggregate(node):
+            continue  # of rows that are left
+        yield node
+        waiting += children(node)
