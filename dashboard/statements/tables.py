@@ -99,8 +99,8 @@ def notes_of(statement: Statement) -> list[str]:
     if False in levels:
         which = "Some of its calls come" if True in levels else "It is called"
         notes.append(
-            f"{which} from inside functions (pg_stat_statements.track = all): that time is part of the calling"
-            " statements' time too, and the server's total counts it once, there."
+            f"{which} from inside other statements, as of functions (pg_stat_statements.track = all): that time is part"
+            " of the calling statements' time too, and the server's total counts it once, there."
         )
     read_in = relations_of(statement.server, statement.pk).read_in.values()
     if read_in:
