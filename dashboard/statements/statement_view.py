@@ -88,6 +88,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "built": [s for s in suggested if s.closed_at is not None],
         "no_suggestions": [] if suggestions else list(record.no_suggestions.order_by("-said_at")[:3]),
         "has_no_plan": _has_no_plan(record),
+        "text_state": _text_state(record),
         "periods": periods,
         "plans": _plan_rows(plans, plan),
         "related": _related(record, is_open),
@@ -180,6 +181,12 @@ def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, obje
     }
 
 
+def _text_state(statement: Statement) -> str:
+    if statement.text_state == Statement.TextState.TRUNCATED:
+        return "not one that pgLoupe's parser takes: it may have been cut short"
+    return str(statement.get_text_state_display())
+
+
 def _has_no_plan(statement: Statement) -> str:
     """Why it will never have one, "" where it may."""
     if statement.text_state != Statement.TextState.OK or statement.kind in Statement.PLANNABLE:
@@ -209,7 +216,7 @@ def _why_no_plan(statement: Statement) -> str:
             " the twin for advice, and the server is not asked for it."
         )
     if statement.text_state != Statement.TextState.OK:
-        return f"A plan needs the whole text; it is {statement.get_text_state_display()}."
+        return f"A plan needs the whole text; it is {_text_state(statement)}."
     if statement.server.explain_mode == "off":
         return "EXPLAIN is switched off for this server."
     return "The statements that cost the most are explained first, within the server's budget."
