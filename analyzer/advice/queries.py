@@ -17,7 +17,7 @@ from analyzer.errors import PgLoupeError, fault_reason
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import foreign_key_owner, unindexed_foreign_keys
 from analyzer.schema.quoting import qualified, quote_identifier
-from analyzer.statements.parse import parse_statement
+from analyzer.statements.parse import parse_statement, reads_catalog_only
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.resolution import size_class, structure
@@ -27,6 +27,8 @@ from analyzer.values.like_patterns import like_patterns
 from analyzer.values.partial_indexes import partial_values
 
 logger = logging.getLogger(__name__)
+
+CATALOG_ONLY = "It reads the server's own catalog and statistics alone, on which nobody builds an index."
 
 # judgement: an application mostly sends typical values; the rare ones show skew, the generic plan what is in between
 SHARES = {"typical": 0.5, "rare": 0.25, "generic": 0.25}
@@ -126,6 +128,8 @@ def plannable_queries(
 
 
 def _why_refused(statement: WorkloadStatement, facts: SchemaFacts, refused: Refused) -> str:
+    if reads_catalog_only(statement.sql):  # the twin's is another version's, without extensions' views
+        return CATALOG_ONLY
     missing = missing_table(statement.sql, facts) if statement.mean_time_ms else None  # it ran
     gone = f" No schema has a table {missing}: it is a temporary one of its session, or gone." if missing else ""
     return why_unread(statement.sql, facts) or f"{refused.reason}{gone}"

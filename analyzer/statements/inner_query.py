@@ -18,6 +18,7 @@ from analyzer.statements.tree import Node, Unparsable, fresh_parse, parse, singl
 QUERIES = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 BEGINS_A_QUERY = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE_P", "MERGE", "ASCII_40"})
 MOST_BEGINNINGS = 40  # judgement: what stands before a query are names, a few options and columns
+COUNTS_EVERY_QUERY = 180_000  # server_version_num
 LONGEST_OF_MANY = 4_000  # characters: thousands of texts of 100 kB would fill the memory
 
 
@@ -168,6 +169,17 @@ def planned_query(sql: str, facts: SchemaFacts | None = None) -> str | None:
         return inner.sql
     node = single_statement(sql)
     return sql if isinstance(node, QUERIES) and getattr(node, "intoClause", None) is None else None
+
+
+def counted_text(sql: str | None, version_num: int, *, is_toplevel: bool) -> str | None:
+    """What an entry of pg_stat_statements counts, which keeps the text of the whole utility for the query inside it.
+
+    With ``track = all`` PostgreSQL 18 counts that query by itself, for every utility that ran the same; older ones that
+    of EXPLAIN alone (tried on 13 to 18).
+    """
+    inner = None if is_toplevel else inner_query(sql)
+    is_query = inner is not None and (version_num >= COUNTS_EVERY_QUERY or inner.wrapped_in == "EXPLAIN")
+    return inner.sql if inner is not None and is_query else sql
 
 
 def planned_kind(sql: str) -> str:

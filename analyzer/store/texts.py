@@ -18,7 +18,7 @@ from analyzer.errors import costing_only
 from analyzer.models import Database, LastReading, Role, Server, Statement, StatementEntry
 from analyzer.monitored.readings import Key, NamesByOid, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.inner_query import fetched_cursor, inner_query, planned_kind
+from analyzer.statements.inner_query import counted_text, fetched_cursor, inner_query, planned_kind
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import comment_tags, redact_sql
 from analyzer.store.cursors import keep_cursors
@@ -92,10 +92,11 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
             due.append(entry.pk)
             if entry.statement_id is not None and not _is_shown(text.text):
                 continue  # what was known of it stays
-        key = (text.text, text.queryid)
+        sql = counted_text(text.text, server.server_version_num or 0, is_toplevel=entry.toplevel)
+        key = (sql, text.queryid)
         if key not in cache:
             cache[key] = describe(*key)
-        found.append((entry, text.text or "", cache[key]))
+        found.append((entry, sql or "", cache[key]))
     cursors: list[tuple[StatementEntry, str, bool]] = []
     by_description: dict[str, list[int]] = defaultdict(list)
     described: dict[str, _Described] = {}

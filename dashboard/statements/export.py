@@ -8,6 +8,7 @@ from django.http import StreamingHttpResponse
 from analyzer.models import Server
 from analyzer.store.series.totals import StatementPage
 from analyzer.store.series.windows import Window
+from dashboard.statements.relations import Relations
 
 BLOCK_SIZE_BYTES = 8192
 MOST_ROWS = 100_000
@@ -30,25 +31,25 @@ class _Echo:
 
 
 def as_csv(
-    server: Server, window: Window, page: StatementPage, before_ms: Mapping[int, float] | None
+    server: Server, window: Window, page: StatementPage, before_ms: Mapping[int, float] | None, relations: Relations
 ) -> StreamingHttpResponse:
-    """``before_ms``: by statement, of the window before; None: not measured."""
-    response = StreamingHttpResponse(_lines(page, before_ms), content_type="text/csv; charset=utf-8")
+    """``before_ms``: by line, of the window before; None: not measured."""
+    response = StreamingHttpResponse(_lines(page, before_ms, relations), content_type="text/csv; charset=utf-8")
     name = f"statements-{server.slug}-{window.start:%Y%m%dT%H%MZ}-{window.end:%Y%m%dT%H%MZ}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _lines(page: StatementPage, before_ms: Mapping[int, float] | None) -> Iterator[str]:
+def _lines(page: StatementPage, before_ms: Mapping[int, float] | None, relations: Relations) -> Iterator[str]:
     writer = csv.writer(_Echo(), lineterminator="\r\n")
     yield _written(writer.writerow(NAMES))
     for row in page.rows:
         figures: Iterable[object] = (
-            row.fingerprint, row.kind, ", ".join(row.tables), row.calls, _ms(row.total_exec_time_ms),
+            row.fingerprint, row.kind, ", ".join(relations.tables_of(row)), row.calls, _ms(row.total_exec_time_ms),
             _ms(row.mean_exec_time_ms), "" if row.load_ratio is None else f"{row.load_ratio:.6f}", row.rows,
             row.shared_read_blocks * BLOCK_SIZE_BYTES, _ms(row.shared_read_time_ms + row.shared_write_time_ms),
             row.wal_bytes, row.temp_written_blocks * BLOCK_SIZE_BYTES,
-            "" if before_ms is None else _ms(before_ms.get(row.statement_id, 0.0)),
+            "" if before_ms is None else _ms(before_ms.get(row.line, 0.0)),
             row.first_seen.isoformat(timespec="seconds"), row.last_seen.isoformat(timespec="seconds"),
             row.normalized_sql,
         )  # fmt: skip

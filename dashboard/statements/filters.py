@@ -27,17 +27,6 @@ select 'database', oid::text, name from analyzer_database
 union all
 select distinct 'table', t, t
   from (select distinct tables from analyzer_statement where server_id = %(server)s) s, unnest(tables) t
-union all
-select 'alike', id::text, md5(shape || names)
-  from (select id, shape, names, count(*) over (partition by shape, names) as members
-          from (select id, split_part(fingerprint, '-', 1) as shape,
-                       array(select substring(t from '[^.]*$') from unnest(tables) t order by 1)::text as names
-                  from analyzer_statement
-                 where server_id = %(server)s
-                   and split_part(fingerprint, '-', 1) in (
-                       select split_part(fingerprint, '-', 1) from analyzer_statement
-                        where server_id = %(server)s and fingerprint like '%%-%%')) s) s
- where members > 1
 """
 
 
@@ -52,18 +41,16 @@ class FilterChoice:
     meant: list[str]
 
 
-def choices_of(server: Server, query: QueryDict) -> tuple[list[FilterChoice], dict[int, str]]:
-    """Role, database and table, with what the address asks for; a value that is none of them counts as absent. And
-    which statements differ in their tables' schemas alone, by their ids.
+def choices_of(server: Server, query: QueryDict) -> list[FilterChoice]:
+    """Role, database and table, with what the address asks for; a value that is none of them counts as absent.
 
     One query, and one or two more where tables are written with their schema.
     """
-    choices: dict[str, list[tuple[str, str]]] = {"role": [], "database": [], "table": [], "alike": []}
+    choices: dict[str, list[tuple[str, str]]] = {"role": [], "database": [], "table": []}
     with connection.cursor() as cursor:
         cursor.execute(_CHOICES, {"server": server.pk})
         for name, value, label in cursor.fetchall():
             choices[name].append((value, label))
-    alike = {int(pk): common for pk, common in choices.pop("alike")}
     words = {"role": "Every role", "database": "Every database", "table": "Every table"}
     made = []
     for name, options in choices.items():
@@ -73,7 +60,7 @@ def choices_of(server: Server, query: QueryDict) -> tuple[list[FilterChoice], di
         offered = sorted((option for option in options if option[0] in forms), key=lambda option: option[1])
         shown = [o for i, o in enumerate(offered) if i < TABLES_OFFERED or o[0] == current]
         made.append(FilterChoice(name, words[name], shown, current, forms.get(current, [])))
-    return made, alike
+    return made
 
 
 def route_choice(server: Server, window: Window, query: QueryDict) -> tuple[FilterChoice, list[int]]:
@@ -100,7 +87,7 @@ def new_choice(query: QueryDict) -> FilterChoice:
 def alike_choice(query: QueryDict, alike: Mapping[int, str]) -> tuple[FilterChoice, list[int]]:
     """Only those of one group, one by one: offered where a link asked for it."""
     current = query.get("alike", "")
-    ids = [pk for pk, common in alike.items() if common == current]
+    ids = [line for line, common in alike.items() if common == current]
     option = (current, "Alike but for schemas")
     return FilterChoice("alike", "Every statement", [option] if ids else [], current if ids else "", []), ids
 

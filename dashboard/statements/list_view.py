@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Statement
 from analyzer.store.new_statements import first_seen_in
+from analyzer.store.series.alike import statement_of
 from analyzer.store.series.timelines import sparklines
 from analyzer.store.series.totals import StatementPage, StatementTotals, statement_times, statement_totals
 from analyzer.store.series.windows import SPANS, Window
@@ -28,6 +29,7 @@ from dashboard.servers.state import server_state
 from dashboard.statements import export as statement_export
 from dashboard.statements.export import BLOCK_SIZE_BYTES, MOST_ROWS
 from dashboard.statements.filters import alike_choice, choices_of, filters_of, new_choice, route_choice
+from dashboard.statements.relations import Relations, relations_of
 from dashboard.windows import about, before, in_address, in_words, window_of
 
 PER_PAGE = 50
@@ -74,6 +76,7 @@ FINGERPRINT = re.compile(r"[0-9a-f]{12,32}(-[0-9a-f]{8})?|q[0-9a-f]{16}")
 class StatementRow:
     statement: StatementTotals
     url: str
+    tables: list[str]
     spark: str
     finding_count: int
     has_index_ready: bool
@@ -162,7 +165,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else DEFAULT_SORT
     columns = _columns(request.GET.getlist("columns"), sort)
-    narrowed, alike = choices_of(chosen_server, request.GET)
+    narrowed, relations = choices_of(chosen_server, request.GET), relations_of(chosen_server)
     filters: dict[str, Any] = {**filters_of(narrowed), **_filters(chosen_server, q)}
     route, of_route = route_choice(chosen_server, window, request.GET)
     if route.current:
@@ -175,25 +178,22 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
         first_seen = first_seen_in(chosen_server, window)
         filters["statement_ids"] = [pk for pk in first_seen if named is None or pk in named] or NO_STATEMENT
     narrowed.append(new)
-    one_group, members = alike_choice(request.GET, alike)
-    if one_group.current:
-        named = filters.get("statement_ids")
-        filters["statement_ids"] = [pk for pk in members if named is None or pk in named] or NO_STATEMENT
+    one_group, filters["lines"] = alike_choice(request.GET, relations.alike)
     narrowed.append(one_group)
     if request.GET.get("format") == "csv":
         every = statement_totals(
-            chosen_server, window, order_by=sort, limit=MOST_ROWS, filters=filters, columns=statement_export.NEEDED
-        )
-        return statement_export.as_csv(
-            chosen_server, window, every, _times_before(chosen_server, window, every, filters)
-        )
+            chosen_server, window, order_by=sort, limit=MOST_ROWS, filters=filters, columns=statement_export.NEEDED,
+            line_of=relations.line_of,
+        )  # fmt: skip
+        before_ms = _times_before(chosen_server, window, every, filters, relations)
+        return statement_export.as_csv(chosen_server, window, every, before_ms, relations)
 
     def page_of(number: int) -> StatementPage:
         first = (number - 1) * PER_PAGE
         needed = tuple(dict.fromkeys([*NEEDED, *(name for key in columns for name in COLUMNS[key][2])]))
         return statement_totals(
             chosen_server, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters, columns=needed,
-            alike={} if one_group.current else alike,
+            alike={} if one_group.current else relations.alike, line_of=relations.line_of,
         )  # fmt: skip
 
     page_number = max(1, min(10_000, _whole(request.GET.get("page"))))
@@ -223,7 +223,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
             for key in columns
         ],
         "column_choices": [(key, title, key in columns) for key, (title, _, _) in COLUMNS.items()],
-        "rows": (rows := _rows(chosen_server, window, totals, filters, columns, alike)),
+        "rows": (rows := _rows(chosen_server, window, totals, filters, columns, relations)),
         "has_groups": any(row.members for row in rows),
         "total_ms": totals.total_exec_time_ms,
         "missing": [] if rows else [point for point in chosen_server.preflight if point.get("status") == "missing"],
@@ -234,16 +234,18 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
 
 def _rows(
     server: Server, window: Window, totals: StatementPage, filters: Mapping[str, Any], columns: Sequence[str],
-    alike: Mapping[int, str],
+    relations: Relations,
 ) -> list[StatementRow]:  # fmt: skip
     if not totals.rows:
         return []
     lines = {_own_ids(row) for group in totals.rows for row in (group, *group.members)}
     sparks = sparklines(totals.found, lines) if "trend" in columns else {}
     of_statements = open_findings().filter(server=server, statement__isnull=False)  # those of a page may be 50,000
-    counts = dict(of_statements.values_list("statement_id").annotate(Count("pk")))
+    counts: dict[int, dict[int | None, int]] = {}
+    for pk, oid, count in of_statements.values_list("statement_id", "database__oid").annotate(Count("pk")):
+        counts.setdefault(pk, {})[oid] = count
     ready = statements_with_index_ready(server)
-    before_ms = _times_before(server, window, totals, filters) if "change" in columns else None
+    before_ms = _times_before(server, window, totals, filters, relations) if "change" in columns else None
     is_new = server.created_at > window.start
     label = f"Load over {in_words(window)}"
 
@@ -255,32 +257,33 @@ def _rows(
             statement=row,
             url=f"{path}?{in_address(window)}",
             spark=sparkline(_drawn(sparks.get(own, []), is_new), label),
-            finding_count=sum(counts.get(pk, 0) for pk in own),
-            has_index_ready=not ready.isdisjoint(own),
+            tables=relations.tables_of(row),
+            finding_count=sum(relations.counted(line, counts.get(statement_of(line), {})) for line in own),
+            has_index_ready=not ready.isdisjoint(map(statement_of, own)),
             before_ms=was,
             change=row.total_exec_time_ms / was if was else None,
             members=tuple(row_of(member) for member in row.members),
             more=len(row.member_ids) - len(row.members),
-            alike=alike.get(row.statement_id, "") if row.members else "",
+            alike=relations.alike.get(row.line, "") if row.members else "",
         )
 
     return [row_of(row) for row in totals.rows]
 
 
 def _own_ids(row: StatementTotals) -> tuple[int, ...]:
-    """Of the statement, or of all that are alike."""
-    return row.member_ids or (row.statement_id,)
+    """Of the line, or of all that are alike."""
+    return row.member_ids or (row.line,)
 
 
 def _times_before(
-    server: Server, window: Window, totals: StatementPage, filters: Mapping[str, Any]
+    server: Server, window: Window, totals: StatementPage, filters: Mapping[str, Any], relations: Relations
 ) -> dict[int, float] | None:
-    """Total time by statement in the window before, as if both were measured equally long; None: too little was."""
+    """Total time by line in the window before, as if both were measured equally long; None: too little was."""
     earlier = before(window)
     if server.created_at > earlier.end:
         return None
     ids = [pk for row in totals.rows for pk in _own_ids(row)]
-    times_ms, covered_s = statement_times(server, earlier, ids, filters)
+    times_ms, covered_s = statement_times(server, earlier, ids, filters, relations.line_of)
     least_s = LEAST_COVERED_RATIO * window.duration_s
     if covered_s < least_s or totals.covered_s < least_s:
         return None

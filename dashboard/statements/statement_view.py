@@ -11,6 +11,8 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import ExplainAudit, FindingRecord, PlanRecord, Statement
 from analyzer.statements.display import display_sql
+from analyzer.statements.inner_query import inner_query
+from analyzer.statements.parse import parse_statement
 from analyzer.store.events import events_of_statement
 from analyzer.store.series.timelines import statement_timeline
 from analyzer.store.series.totals import StatementTotals, statement_totals
@@ -85,6 +87,8 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "suggestions": suggestions,
         "built": [s for s in suggested if s.closed_at is not None],
         "no_suggestions": [] if suggestions else list(record.no_suggestions.order_by("-said_at")[:3]),
+        "has_no_plan": _has_no_plan(record),
+        "text_state": _text_state(record),
         "periods": periods,
         "plans": _plan_rows(plans, plan),
         "related": _related(record, is_open),
@@ -141,12 +145,21 @@ def _plan_rows(plans: list[PlanRecord], current: PlanRecord | None) -> list[Plan
 
 
 def _heading(statement: Statement) -> str:
-    """ "Select from shop_order, shop_customer": the text itself stands below."""
-    if not statement.tables:
+    """ "Select from shop_order, shop_customer", "LOCK on shop_order": the text itself stands below."""
+    inner = inner_query(statement.normalized_sql)
+    tables = statement.tables if inner is None else [str(table) for table in parse_statement(inner.sql).tables]
+    if not tables:
         return f"{statement.kind} statement".capitalize() if statement.kind != "unknown" else "Statement"
-    names = ", ".join(statement.tables[:3]) + (" and more" if len(statement.tables) > 3 else "")
+    names = ", ".join(tables[:3]) + (" and more" if len(tables) > 3 else "")
     word = {"insert": "Insert into", "update": "Update of", "delete": "Delete from", "merge": "Merge into"}
-    return f"{word.get(statement.kind, statement.kind.capitalize() + ' from')} {names}"[:200]
+    if statement.kind in word:  # the first is written to
+        reading = f", reading {names.removeprefix(tables[0]).lstrip(', ')}" if len(tables) > 1 else ""
+        heading = f"{word[statement.kind]} {tables[0]}{reading}"
+    elif statement.kind == "select":
+        heading = f"Select from {names}"
+    else:
+        heading = f"{statement.normalized_sql.split(maxsplit=1)[0].upper()} on {names}"
+    return (f"{inner.wrapped_in}: {heading}" if inner is not None and inner.runs else heading)[:200]
 
 
 def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, object]:
@@ -168,21 +181,42 @@ def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, obje
     }
 
 
+def _text_state(statement: Statement) -> str:
+    if statement.text_state == Statement.TextState.TRUNCATED:
+        return "not one that pgLoupe's parser takes: it may have been cut short"
+    return str(statement.get_text_state_display())
+
+
+def _has_no_plan(statement: Statement) -> str:
+    """Why it will never have one, "" where it may."""
+    if statement.text_state != Statement.TextState.OK or statement.kind in Statement.PLANNABLE:
+        return ""
+    inner = inner_query(statement.normalized_sql)
+    if inner is not None:  # EXPLAIN, WITH NO DATA
+        return "It plans a query and does not run it: that query has a plan where it runs."
+    if statement.kind == "utility":
+        return "It is a utility statement, which has no plan of its own."
+    return "Its text is not one statement that PostgreSQL plans by itself."
+
+
 def _why_no_plan(statement: Statement) -> str:
     last = (
         ExplainAudit.objects.filter(statement=statement, at__gt=timezone.now() - timedelta(days=7))
         .order_by("-at")
         .first()
     )
+    no_plan = _has_no_plan(statement)
+    if no_plan:
+        return no_plan
     if last is not None:
         return f"{last.decision.replace('_', ' ').capitalize()}: {last.reason}"
     if set(statement.entries.order_by().values_list("toplevel", flat=True).distinct()) == {False}:
         return (
-            "It runs inside functions only, whose variables its text may name: it is planned on the twin for advice,"
-            " and the server is not asked for it."
+            "It runs inside other statements only, as of functions, whose variables its text may name: it is planned on"
+            " the twin for advice, and the server is not asked for it."
         )
     if statement.text_state != Statement.TextState.OK:
-        return f"A plan needs the whole text; it is {statement.get_text_state_display()}."
+        return f"A plan needs the whole text; it is {_text_state(statement)}."
     if statement.server.explain_mode == "off":
         return "EXPLAIN is switched off for this server."
     return "The statements that cost the most are explained first, within the server's budget."

@@ -10,6 +10,7 @@ from analyzer.statements.inner_query import fetched_cursor, inner_query
 from analyzer.steps.explain import roles_of
 from dashboard.servers.databases import database_of
 from dashboard.servers.schema_cache import cached_tables
+from dashboard.statements.relations import relations_of
 from dashboard.tables.address import table_url
 
 MOST_TABLES = 20
@@ -98,9 +99,13 @@ def notes_of(statement: Statement) -> list[str]:
     if False in levels:
         which = "Some of its calls come" if True in levels else "It is called"
         notes.append(
-            f"{which} from inside functions (pg_stat_statements.track = all): that time is part of the calling"
-            " statements' time too, and the server's total counts it once, there."
+            f"{which} from inside other statements, as of functions (pg_stat_statements.track = all): that time is part"
+            " of the calling statements' time too, and the server's total counts it once, there."
         )
+    read_in = relations_of(statement.server, statement.pk).read_in.values()
+    if read_in:
+        each = "; ".join(", ".join(name for names in read.values() for name in names) for read in read_in)
+        notes.append(f"Its text reads tables that have other columns: {each}. The figures here are of all of them.")
     inner = inner_query(statement.normalized_sql)
     if inner is not None and inner.cursor is not None:
         fetches = entries.filter(is_fetch=True).exists()

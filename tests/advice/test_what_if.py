@@ -9,7 +9,7 @@ from analyzer.advice.advise import advise
 from analyzer.advice.candidates import enumerate_indexes
 from analyzer.advice.candidates.typed import read_typed
 from analyzer.advice.predicted import NotPredicted
-from analyzer.advice.queries import plannable_queries
+from analyzer.advice.queries import CATALOG_ONLY, plannable_queries
 from analyzer.advice.select import SelectionOptions
 from analyzer.advice.selection import drops
 from analyzer.errors import BadInput
@@ -84,6 +84,22 @@ def ask(twin_and_facts):
         return found, {names[c.statement]: c for c in found.changes}, made, queries
 
     return answer
+
+
+def test_what_the_twins_own_catalog_lacks_is_no_reason(twin_and_facts):
+    """An older server's columns, rights: of the server none of them is true."""
+    twin, facts = twin_and_facts
+    of_catalog = [
+        statement(sql)
+        for sql in (
+            "select daticulocale from pg_catalog.pg_database where datname = $1",
+            "select subname from pg_catalog.pg_subscription where subconninfo = $1",
+        )
+    ]
+    gone = statement("select a from nowhere n join pg_catalog.pg_class c on c.relname = n.a")
+    _, refused = plannable_queries(twin, [*of_catalog, gone], facts, NOW)
+    assert {refused[s.fingerprint] for s in of_catalog} == {CATALOG_ONLY}
+    assert refused[gone.fingerprint].startswith('Relation "nowhere" does not exist.')
 
 
 def test_a_statement_we_fail_on_is_not_planned_and_the_others_are(twin_and_facts, monkeypatch):

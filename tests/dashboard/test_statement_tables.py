@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -77,14 +78,38 @@ def test_a_name_that_only_a_sessions_path_finds_lists_what_it_may_be(fake):
     assert rows(found) == [("t1.inv", said), ("t2.inv", said), ("t10.inv", said)]
 
 
+@pytest.mark.parametrize(
+    ("sql", "heading", "why_no_plan"),
+    [
+        ("lock table inv in share mode", "LOCK on inv", "It is a utility statement, which has no plan of its own."),
+        ("commit", "Utility statement", "It is a utility statement, which has no plan of its own."),
+        ("explain select * from users", "EXPLAIN on users", "It plans a query and does not run it"),
+        ("create table x as table users with no data", "CREATE on users", "It plans a query and does not run it"),
+        ("create table x as select 1 from users", "CREATE TABLE AS: Select from users", "The statements that cost the"),
+        ("insert into inv select * from users", "Insert into inv, reading users", "The statements that cost the most"),
+        ("copy inv to stdout", "COPY on inv", "It is a utility statement, which has no plan of its own."),
+    ],
+)  # fmt: skip
+def test_the_page_names_a_statement_by_what_it_does_and_says_why_there_is_no_plan(fake, sql, heading, why_no_plan):
+    found = statement(fake, {1: sql}, 1)
+    client = Client()
+    client.force_login(world.user())
+    page = unescape(client.get(reverse("statement", args=["shop", found.fingerprint])).content.decode())
+    assert f"<h1>{heading}</h1>" in page
+    assert why_no_plan in page
+    if found.kind == "utility":
+        assert page.count(why_no_plan) == 2  # no index either
+        assert "statements that cost the most" not in page
+
+
 def test_the_page_says_how_time_is_counted(fake):
     fake.nested = frozenset({2})
     texts = {1: "select f($1)", 2: "select * from users where cust = c", 3: "declare c cursor for select * from users",
              4: "fetch 10 from c", 5: "fetch 10 from d"}  # fmt: skip
     inside = statement(fake, texts, 2)
     assert notes_of(inside) == [
-        "It is called from inside functions (pg_stat_statements.track = all): that time is part of the calling"
-        " statements' time too, and the server's total counts it once, there."
+        "It is called from inside other statements, as of functions (pg_stat_statements.track = all): that time is part"
+        " of the calling statements' time too, and the server's total counts it once, there."
     ]
     assert notes_of(fake.entry(1).statement) == []
     assert notes_of(fake.entry(3).statement) == [
@@ -96,8 +121,8 @@ def test_the_page_says_how_time_is_counted(fake):
     client = Client()
     client.force_login(world.user())
     page = client.get(reverse("statement", args=["shop", inside.fingerprint])).content.decode()
-    assert "It is called from inside functions" in page
-    assert "It runs inside functions only" in page
+    assert "It is called from inside other statements" in page
+    assert "It runs inside other statements only" in page
 
 
 def test_a_cursor_that_several_declared_names_them(fake):

@@ -17,10 +17,13 @@ from analyzer.models import Database, FindingRecord, Role, Server, Statement
 from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
 from analyzer.store.findings import keep_findings
 from analyzer.store.plans import keep_plan
+from analyzer.store.schemas import keep_schema
 from analyzer.store.series import timelines, totals
 from analyzer.store.series.snapshots import keep_reading
 from analyzer.store.texts import keep_texts
 from dashboard.statements.list_view import SORTS
+from dashboard.statements.tables import notes_of
+from tests.advice.builders import facts, table
 from tests.dashboard import world
 
 pytestmark = pytest.mark.django_db
@@ -232,9 +235,19 @@ ALIKE = (
 )
 
 
+INV = ("id|bigint|-1", "a|text|-1")
+
+
+def with_tables(of, *names: str, columns: tuple[str, ...] = INV, **more):  # type: ignore[no-untyped-def]
+    """Keep a schema of these tables, all with the same columns, and of ``more``."""
+    tables = [table(name.rpartition(".")[2], columns, schema=name.rpartition(".")[0] or "public") for name in names]
+    keep_schema(world.database(of), facts(*tables, **more))
+
+
 def test_statements_alike_but_for_schemas_are_one_row_with_each_below(person):
     of = world.server()
     run(of, ALIKE)
+    with_tables(of, "inv", "tenant_10.inv", "tenant_11.inv", "other.inv_2", "log_2025", "log_2026")
     page = person.get(PATH, {"window": "1h"})
     rows = rows_of(page)
     assert [re.search(r"from (\S+)", row)[1] if "select" in row else row.split()[3] for row in rows] == [
@@ -261,6 +274,7 @@ def test_statements_alike_but_for_schemas_are_one_row_with_each_below(person):
 def test_groups_are_paged_as_rows_and_show_their_first_members(person, monkeypatch):
     of = world.server()
     run(of, (*many(60), *in_schemas("select z from {} where id = $1", *range(1, 9))))
+    with_tables(of, "inv", *(f"tenant_{n}.inv" for n in range(10, 17)))
     cheap = Statement.objects.get(normalized_sql__contains="tenant_10")
     found = [world.scan_finding(cheap.fingerprint)]
     keep_findings(of, world.database(of), found, [check.code for check in all_checks()])
@@ -285,11 +299,56 @@ def test_a_statement_is_found_by_a_fingerprint_with_its_tables(person):
     assert len(rows_of(person.get(PATH, {"q": marked.fingerprint}))) == 1
 
 
+def test_one_name_of_tables_that_differ_is_never_one_row(person):
+    of = world.server()
+    other = Database.objects.update_or_create(server=of, oid=SALES, defaults={"name": "blog"})[0]
+    Role.objects.update_or_create(server=of, oid=REPORTS, defaults={"name": "auth_admin"})
+    sql = "select a from {} where id = $1"
+    ran = {"calls": 1, "total_exec_time_ms": 1000.0}
+    run(of, [
+        *((sql.format(f"t{n}.inv"), APP, SHOP, {**ran, "calls": n}) for n in (1, 2, 6, 4)),
+        *((sql.format("users"), role, base, {**ran, "calls": calls})
+          for role, base, calls in ((APP, SHOP, 10), (REPORTS, SHOP, 20), (APP, SALES, 40), (APP, 99, 80))),
+        (sql.format("auth.users"), APP, SHOP, {**ran, "calls": 160}),
+    ])  # fmt: skip
+    others = ("k|text|-1", "a|text|-1")
+    tables = [table("inv", INV, schema=schema) for schema in ("t1", "t2")]
+    tables += [table("inv", others, schema="t6"), table("users", INV), table("users", others, schema="auth")]
+    keep_schema(world.database(of), facts(*tables, role_paths={"": ("public",), "auth_admin": ("auth",)}))
+    keep_schema(other, facts(table("users", ("nick|text|-1",))))
+    page = person.get(PATH, {"window": "1h", "sort": "calls", "columns": ["calls"]})
+    assert [re.sub(r".*\$1 select ·|Of these, on", "", row).split() for row in rows_of(page)] == [
+        ["2", "statements", "alike", "but", "for", "their", "tables'", "schemas", "180"],
+        ["auth.users", "160"],
+        ["auth.users", "in", "shop", "20"],
+        ["users", "in", "99", "80"],
+        ["public.users", "in", "blog", "40"],
+        ["public.users", "in", "shop", "10"],
+        ["t6.inv", "6"],
+        ["t4.inv", "4"],
+        ["2", "statements", "alike", "but", "for", "their", "tables'", "schemas", "3"],
+        ["t2.inv", "2"],
+        ["t1.inv", "1"],
+    ]  # fmt: skip
+    several = Statement.objects.get(normalized_sql__contains=" users")
+    assert notes_of(several) == [
+        "Its text reads tables that have other columns: public.users in shop; auth.users in shop; public.users in blog;"
+        " users in 99. The figures here are of all of them."
+    ]
+    assert len(rows_of(person.get(PATH, {"window": "1h", "database": SALES}))) == 1
+    csv_rows = person.get(PATH, {"window": "1h", "format": "csv"}).getvalue().decode()
+    assert csv_rows.count("\r\n") == 1 + 9
+    scan = [world.scan_finding(several.fingerprint)]
+    keep_findings(of, world.database(of), scan, [check.code for check in all_checks()])
+    found = rows_of(person.get(PATH, {"window": "1h"}))
+    assert [" in shop" in row for row in found if "1 finding" in row and "alike" not in row] == [True, True]
+
+
 QUERIES = {  # with session and user; those that match a filter are looked up, and the last page after one beyond it
-    "": 20,
-    "?sort=wal&page=2": 20,
-    f"?role={APP}&database={SHOP}&table=t1&q=select": 22,
-    "?page=9999": 25,
+    "": 21,
+    "?sort=wal&page=2": 21,
+    f"?role={APP}&database={SHOP}&table=t1&q=select": 23,
+    "?page=9999": 26,
 }
 
 
@@ -310,7 +369,8 @@ def test_queries_do_not_depend_on_the_number_of_schemas(person, django_assert_ma
     taken = []
     for n in (3, 40):
         run(of, in_schemas("select z from {} where id = $1", *range(n)))
-        with django_assert_max_num_queries(QUERIES[""] + 1) as captured:  # whose search_path says what table it is
+        with_tables(of, "inv", *(f"tenant_{m}.inv" for m in range(10, 9 + n)))
+        with django_assert_max_num_queries(QUERIES[""] + 5) as captured:  # whose search_path says what table it is
             assert person.get(PATH).status_code == 200
         taken.append(len(captured))
     assert taken[0] == taken[1]

@@ -361,7 +361,7 @@ def test_search_path_of_the_application(any_postgres, scratch_database):
         database.execute(f"create schema {role}")
         assert read(database).search_path == (role, "public")  # "$user"
         database.execute(f'alter role {role} in database {database.name} set search_path = "Odd, one", App')
-        assert read(database).search_path == ("Odd, one", "app")
+        assert read(database).search_path == ("Odd, one", "app", role, "public")
         database.execute(f"alter database {database.name} set search_path = app, nowhere, public")
         assert read(database).search_path == ("app", "public", "Odd, one")
     finally:

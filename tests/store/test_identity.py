@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 
 from analyzer.behaviour.workload import StatementSeries
-from analyzer.models import AdviceRun, Database, FindingRecord, Statement, StatementEntry, SuggestionRecord
+from analyzer.models import AdviceRun, Database, FindingRecord, Server, Statement, StatementEntry, SuggestionRecord
 from analyzer.monitored.readings import StatementText
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.store.series.timelines import server_timeline, statement_timeline
@@ -123,6 +123,26 @@ def test_what_ran_inside_a_function_is_counted_once(fake):
     assert [rate.total_time_s_per_day for rate in daily.values()] == [once, once]
     page = statement_totals(fake.server, window)
     assert {row.load_ratio for row in page.rows} == {1.0}
+
+
+def test_a_query_inside_a_utility_is_no_call_of_the_utility(fake):
+    """PostgreSQL 18 keeps the first utility's text for the query of all that run the same, older ones EXPLAIN's."""
+    create, explain, select = "create table x as select * from o", "explain select * from p", "select * from {}"
+    fake.nested = frozenset({2, 4})
+    texts = {1: create, 2: create, 3: explain, 4: explain}
+    for version_num, expected in (
+        (170000, {create: 3, explain: 1, select.format("p"): 2}),
+        (180000, {create: 1, select.format("o"): 2, explain: 1, select.format("p"): 2}),
+    ):
+        Server.objects.update(server_version_num=version_num)
+        fake.server.refresh_from_db()
+        fake.read()
+        for queryid in texts:
+            fake.run(queryid, calls=2 if queryid in fake.nested else 1)
+        fake.read()
+        fake.name(texts)
+        window = Window(fake.now - timedelta(seconds=59), fake.now)
+        assert {row.normalized_sql: row.calls for row in statement_totals(fake.server, window).rows} == expected
 
 
 def as_before(fake):

@@ -9,14 +9,16 @@ def application_search_path(rows: Sequence[Row]) -> tuple[str, ...]:
     """Existing schemas in the order they are searched; ``rows`` are those of ``schema_search_path.sql``.
 
     The database's setting counts before those of single roles (all but ours), because which role the application
-    has is not known; ``"$user"`` stands for every schema that is named like a role. Without any setting it is
-    PostgreSQL's default, ``"$user", public``.
+    has is not known; ``"$user"`` stands for every schema that is named like a role. Without a setting for everybody
+    the roles that have none keep PostgreSQL's default, ``"$user", public``, which then comes last.
     """
     schemas = {row.value for row in rows if row.kind == "schema"}
     of_users = sorted(row.value for row in rows if row.kind == "schema" and row.role is not None)
     settings = [row for row in rows if row.kind == "setting"]
     settings.sort(key=lambda row: (row.role is not None, not row.is_for_database, row.role or ""))
-    paths = [split_search_path(row.value) for row in settings] or [["$user", "public"]]
+    paths = [split_search_path(row.value) for row in settings]
+    if all(row.role is not None for row in settings):
+        paths.append(["$user", "public"])
     names: list[str] = []
     for name in (name for path in paths for name in path):
         names += of_users if name == "$user" else [name]

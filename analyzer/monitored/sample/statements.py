@@ -25,6 +25,7 @@ from analyzer.monitored.readings import (
     StatementReading,
     StatementText,
 )
+from analyzer.statements.server_texts import readable
 
 TYPES = {"role_oid": ">u4", "database_oid": ">u4", "toplevel": "?"}
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
@@ -144,7 +145,7 @@ def read_some_texts(
         if row.is_left_out:
             left.append(key)
         else:
-            texts.append(StatementText(*key, row.text))
+            texts.append(StatementText(*key, readable(row.text)))
     return texts, left
 
 

@@ -12,7 +12,7 @@ from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, NamesByOid, Stateme
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.inner_query import fetched_cursor, inner_query, planned_kind
+from analyzer.statements.inner_query import counted_text, fetched_cursor, inner_query, planned_kind
 from analyzer.statements.parse import is_system_table, parse_statement
 from analyzer.statements.secrets import may_hold_secret, redact_sql
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
@@ -127,14 +127,15 @@ class _Recorded:
                 self._add(text, position[text.role_oid, text.database_oid, text.queryid, text.toplevel])
 
     def _add(self, text: StatementText, at: int) -> None:
+        sql = counted_text(text.text, self._reading.state.server_version_num, is_toplevel=text.toplevel)
         counters = self._reading.counters[at]
         calls, time_ms, rows = (float(counters[i]) for i in (CALLS, TIME, ROWS))
-        cursor = fetched_cursor(text.text)
+        cursor = fetched_cursor(sql)
         if cursor is not None:
             before = self._fetched.get((text.role_oid, cursor), (0.0, 0.0))
             self._fetched[text.role_oid, cursor] = before[0] + time_ms, before[1] + rows
             return
-        print_, redacted = fingerprint(text.text), redact_sql(text.text or "")
+        print_, redacted = fingerprint(sql), redact_sql(sql or "")
         if print_ is None or redacted is None:
             return
         is_wanted = _is_wanted(redacted, self._with_calls)
@@ -142,7 +143,7 @@ class _Recorded:
             return
         found = self._found if is_wanted else self._with_secrets
         self._queryids[print_].add(text.queryid)
-        inner = inner_query(text.text)
+        inner = inner_query(sql)
         if is_wanted and inner is not None and inner.cursor is not None:
             declared = self._declared.setdefault((text.role_oid, inner.cursor), {})
             declared[print_] = declared.get(print_, 0.0) + calls

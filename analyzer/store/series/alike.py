@@ -1,14 +1,43 @@
-"""Statements that differ in their tables' schemas alone, added up as one: ``users`` and ``public.users``, tenants'."""
+"""Statements on tables that are alike in several schemas, added up as one; and one text on tables that are not, apart.
+
+``users`` and ``public.users``, or a table of each tenant, are one line of a list. A text that is run in two databases,
+or by roles whose search_path differs, may read tables that have nothing but the name in common: each is a line of its
+own.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.store.series.spans import EntrySums
+
 Ints = NDArray[np.int64]
-Member = tuple[int, dict[str, int]]  # a statement's id and sums
+Member = tuple[int, dict[str, int]]  # a line's id and sums
+Ran = tuple[int, int, int]  # a statement's id, the database's and the role's oid
 MOST_SHOWN = 5  # of a group, below it; judgement: fifty groups of so many are still a page
+
+
+PARTS_FROM = 1 << 40  # a line's id is its statement's, and this for each part of it that was told apart before
+
+
+def line_id(statement_id: int, part: int) -> int:
+    return statement_id + part * PARTS_FROM
+
+
+def statement_of(line: int) -> int:
+    return line % PARTS_FROM
+
+
+def told_apart(sums: EntrySums, line_of: Mapping[Ran, int]) -> EntrySums:
+    """The sums by line; ``line_of``: of the statements that are several."""
+    lines = sums.statement_ids.copy()
+    several = np.isin(lines, list({statement_id for statement_id, _, _ in line_of}))
+    for at in np.flatnonzero(several).tolist():
+        ran = (int(lines[at]), int(sums.database_oids[at]), int(sums.role_oids[at]))
+        lines[at] = line_of.get(ran, lines[at])
+    return replace(sums, statement_ids=lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.models import Server, Statement
-from analyzer.store.series.alike import MOST_SHOWN, Member, added_up, by_group, grouped
+from analyzer.store.series.alike import (
+    MOST_SHOWN,
+    PARTS_FROM,
+    Member,
+    Ran,
+    added_up,
+    by_group,
+    grouped,
+    statement_of,
+    told_apart,
+)
 from analyzer.store.series.spans import MOST_NAMED, EntrySums, entry_sums
 from analyzer.store.series.windows import Window
 from analyzer.words.durations import DAY_S
@@ -60,6 +70,7 @@ class StatementTotals:
     # of a group that are alike, with the figures of all: all of them, and those to show
     member_ids: tuple[int, ...] = ()
     members: tuple["StatementTotals", ...] = ()
+    line: int = 0  # the statement's id, or of the part of it that reads other tables
 
     @property
     def calls(self) -> int:
@@ -167,23 +178,29 @@ def statement_totals(
     filters: Mapping[str, Any] | None = None,
     columns: Sequence[str] = SHOWN,
     alike: Mapping[int, str] | None = None,
+    line_of: Mapping[Ran, int] | None = None,
 ) -> StatementPage:
     """Statements that ran in the window, sorted, a page of them. Ten queries at most.
 
     ``order_by``: a key of ORDERS. ``filters``: ``search`` (part of the text), ``kind``, ``tables`` (any),
     ``database_oid``, ``role_oid``, ``statement_ids``; empty ones are left out. ``columns``: what the rows need.
-    ``alike``: what some have in common, which are one row then, and counted as one.
+    ``alike``: what some have in common, which are one row then, and counted as one. ``line_of``: the rows of statements
+    that are several; ``lines`` of the filters leaves some.
     """
     wanted = {k: v for k, v in (filters or {}).items() if v not in (None, "", [])}
     orders = ORDERS.get(order_by, ORDERS["total_exec_time"])
     # of all statements only what ranks them is decoded; of a few, everything at once
     ranked = tuple(dict.fromkeys([*RAN, *orders, *(columns if "statement_ids" in wanted else ())]))
     found = entry_sums(server, window, ranked, wanted.get("statement_ids"), later=columns)
+    found = told_apart(found, line_of) if line_of else found
     kept = _kept(found, wanted)
     statement_ids, sums = found.by_statement(kept)
     allowed = _matching(server, wanted)
     if allowed is not None:
-        keep = np.isin(statement_ids, allowed)
+        keep = np.isin(statement_ids % PARTS_FROM, allowed)
+        statement_ids, sums = statement_ids[keep], {c: v[keep] for c, v in sums.items()}
+    if "lines" in wanted:
+        keep = np.isin(statement_ids, wanted["lines"])
         statement_ids, sums = statement_ids[keep], {c: v[keep] for c, v in sums.items()}
     groups = grouped(statement_ids, alike or {})
     by_call = order_by == "mean_exec_time"
@@ -195,7 +212,7 @@ def statement_totals(
         ids, others = found.of_statements(kept, page_ids, rest)
         shown |= {c: others[c][np.searchsorted(ids, page_ids)] for c in rest}
     rows = list(by_group(order, groups.at[on_page], page_ids, shown, orders))
-    named = [pk for members in rows for pk, _ in members[:MOST_SHOWN]]
+    named = [statement_of(line) for members in rows for line, _ in members[:MOST_SHOWN]]
     about = {
         row[0]: row
         for row in Statement.objects.filter(pk__in=named).values_list(
@@ -215,27 +232,31 @@ def statement_totals(
 
 
 def statement_times(
-    server: Server, window: Window, statement_ids: Sequence[int], filters: Mapping[str, Any]
+    server: Server, window: Window, lines: Sequence[int], filters: Mapping[str, Any], line_of: Mapping[Ran, int]
 ) -> tuple[dict[int, float], float]:
     """Total time (ms) of these in the window by id, and how many seconds of it were measured; no texts are read.
 
-    ``filters``: of them ``database_oid`` and ``role_oid``.
+    ``filters``: of them ``database_oid`` and ``role_oid``. ``lines`` and ``line_of`` as for ``statement_totals``.
     """
-    named = statement_ids if len(statement_ids) <= MOST_NAMED else None
-    sums = entry_sums(server, window, RAN, named)
+    named = list({statement_of(line) for line in lines}) if len(lines) <= MOST_NAMED else None
+    sums = told_apart(entry_sums(server, window, RAN, named), line_of)
     ids, columns = sums.by_statement(_kept(sums, {k: v for k, v in filters.items() if v not in (None, "")}))
-    keep = np.isin(ids, list(statement_ids))
+    keep = np.isin(ids, list(lines))
     times_ms = columns["total_exec_time_us"][keep] / 1000
     return dict(zip(ids[keep].tolist(), times_ms.tolist(), strict=True)), sums.covered_s
 
 
 def _row(members: list[Member], about: Mapping[int, tuple[Any, ...]], server_time_ms: float) -> StatementTotals | None:
     """One statement, or a group of them under the text of its first; None where it was deleted a moment ago."""
-    shown = [_totals(about[pk], sums, server_time_ms) for pk, sums in members[:MOST_SHOWN] if pk in about]
+    shown = [
+        _totals(about[statement_of(line)], line, sums, server_time_ms)
+        for line, sums in members[:MOST_SHOWN]
+        if statement_of(line) in about
+    ]
     if not shown or len(members) == 1:
         return shown[0] if shown else None
-    whole = _totals(about[shown[0].statement_id], added_up(members), server_time_ms)
-    return replace(whole, member_ids=tuple(pk for pk, _ in members), members=tuple(shown))
+    whole = _totals(about[shown[0].statement_id], shown[0].line, added_up(members), server_time_ms)
+    return replace(whole, member_ids=tuple(line for line, _ in members), members=tuple(shown))
 
 
 def _counted_once_ms(sums: EntrySums, kept: NDArray[np.bool_], statement_ids: NDArray[np.int64]) -> float:
@@ -267,7 +288,7 @@ def _matching(server: Server, wanted: Mapping[str, Any]) -> list[int] | None:
     return list(statements.filter(**given).values_list("pk", flat=True)) if given else None
 
 
-def _totals(about: tuple[Any, ...], sums: Mapping[str, int], server_time_ms: float) -> StatementTotals:
+def _totals(about: tuple[Any, ...], line: int, sums: Mapping[str, int], server_time_ms: float) -> StatementTotals:
     statement_id, print_, sql, kind, tables, text_state, first_seen, last_seen = about
     return StatementTotals(
         statement_id=statement_id,
@@ -280,6 +301,7 @@ def _totals(about: tuple[Any, ...], sums: Mapping[str, int], server_time_ms: flo
         last_seen=last_seen,
         load_ratio=min(1.0, sums["total_exec_time_us"] / 1000 / server_time_ms) if server_time_ms else None,
         sums=sums,
+        line=line,
     )
 
 
