@@ -124,10 +124,21 @@ def costing_only(key: str, reasons: dict[str, str], thing: str = "statement") ->
         reasons[key] = fault_reason(error, thing)
 
 
+UNTRANSLATABLE = ("22P05", "42883")  # the second where PostgreSQL has no conversion, as between LATIN1 and WIN1252
+
+
 class UnreadableTexts(StatementFailed):
     """pg_stat_statements gives the texts of all databases or none, and one is no text in this database's encoding."""
 
     def __str__(self) -> str:
+        if self.sqlstate in UNTRANSLATABLE:
+            return (
+                "The statements' texts cannot be read here: another database of this server ran one that cannot be"
+                " written in this database's encoding. Figures go on by queryid. Watch the server through a database in"
+                " UTF8, or let the databases of other encodings forget their statements:"
+                " SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE encoding <>"
+                " (SELECT encoding FROM pg_database WHERE datname = current_database());"
+            )
         return (
             "The statements' texts cannot be read here: a database of this server without an encoding (SQL_ASCII) ran"
             " one with bytes that are no text in this database's. Figures go on by queryid. Watch the server through"

@@ -15,7 +15,9 @@ DOCS = REPOSITORY / "docs"
 MOST_BYTES = 400_000  # a README shall open at once
 FOUND_WITHIN_S = 600  # two minutes on an idle machine of two cores
 HISTORY_S = 120  # that much load behind the charts, so that they show a shape
-CODES = (planted.N_PLUS_ONE, planted.SEQ_SCAN_DISCARDS_ROWS, planted.UNINDEXED_FOREIGN_KEY)
+CODES = (
+    planted.N_PLUS_ONE, planted.UNINDEXED_FOREIGN_KEY, *{s.code for s in planted.SLOW_STATEMENTS if s.code}
+)  # fmt: skip
 PLANTED = (
     len(planted.N_PLUS_ONES)
     + len([s for s in planted.SLOW_STATEMENTS if s.code])

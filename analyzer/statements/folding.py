@@ -3,12 +3,13 @@ its expressions make of each row.
 
 The planner works constants out: ``'x'::char(10485760)``, ``replace(repeat('a', 10000), 'a', repeat('b', 5000))`` or a
 product of ``1e65000`` take memory and time that no limit of the server stops (numeric arithmetic does not even look for
-a cancel). So an upper bound is reckoned before anything is sent, through subqueries and CTEs, which the planner merges.
+a cancel). So an upper bound is reckoned before anything is sent, through views, subqueries and CTEs, which the planner
+merges: ``v + v`` of a view of ``v + v`` is four columns, and of thirty such views a billion.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from pglast import ast, enums
 
@@ -18,6 +19,7 @@ from analyzer.statements.extents import (
     CONSTANT_BYTES,
     CONSTANTS_BYTES,
     MOST_DIGITS,
+    MOST_TERMS,
     ROW_BYTES,
     Extent,
     constant_extent,
@@ -25,6 +27,7 @@ from analyzer.statements.extents import (
     product,
     total,
 )
+from analyzer.statements.output_columns import Outputs, Scope, Views, column_extent, column_name, renamed
 from analyzer.statements.sized_calls import (
     AS_LONG_AS_ARGUMENTS,
     FIXED,
@@ -35,7 +38,7 @@ from analyzer.statements.sized_calls import (
     padded_extent,
     walked_extent,
 )
-from analyzer.statements.tree import Node, children, flat, function_name, operator_name, without_casts
+from analyzer.statements.tree import Node, children, flat, function_name, operator_name
 from analyzer.words.sizes import size_words
 
 # They keep what every row gives them in one value.
@@ -47,7 +50,6 @@ COLLECTING = frozenset({
 })  # fmt: skip
 PRODUCTS = frozenset({"*", "/", "%", "^"})
 SERIES = frozenset({"power", "pow", "exp", "ln", "log", "sqrt", "factorial", "gcd", "lcm", "mod", "div"})
-Outputs = Mapping[str, Extent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,46 +64,25 @@ class FoldedSizes:
     row: Extent = field(default_factory=Extent)
     collected: Extent | None = None
     products: int = 0  # of numbers that no constant is; of numeric's longest ones each takes a second of processor
+    terms: float = 0.0  # as ``Extent.terms``, of all its expressions
+    outputs: Outputs = field(default_factory=dict, repr=False)  # its columns
 
 
-def sizes(root: Node) -> FoldedSizes:
-    """Of a whole statement; a parameter counts as a column's value."""
-    reckoning = _Reckoning()
+def sizes(root: Node, views: Views | None = None) -> FoldedSizes:
+    """Of a whole statement; a parameter counts as a column's value, and so does a column of a view not in ``views``."""
+    reckoning = _Reckoning(views or {})
     if isinstance(root, ast.SelectStmt):
-        reckoning.select(root, None)
-    else:
-        reckoning.value(root, _Scope(None))
-    return reckoning.result()
-
-
-class _Scope:
-    """What names of columns stand for in one SELECT: outputs of subqueries and CTEs; tables' columns are COLUMN."""
-
-    def __init__(self, parent: "_Scope | None") -> None:
-        self.parent = parent
-        self.ctes: dict[str, Outputs] = {}
-        self.sources: dict[str, Outputs] = {}
-
-    def cte(self, name: str) -> Outputs | None:
-        outputs = self.ctes.get(name)
-        return self.parent.cte(name) if outputs is None and self.parent is not None else outputs
-
-    def column(self, qualifier: str | None, name: str) -> Extent:
-        sources = [self.sources.get(qualifier, {})] if qualifier is not None else list(self.sources.values())
-        extents = [outputs[name] for outputs in sources if name in outputs]
-        if extents:
-            return longest(extents)
-        return self.parent.column(qualifier, name) if self.parent is not None else COLUMN
-
-    def every(self) -> Extent:
-        """Of a whole row, or of a name that is not told."""
-        return longest([COLUMN, *(extent for outputs in self.sources.values() for extent in outputs.values())])
+        return reckoning.result(reckoning.select(root, None))
+    reckoning.value(root, Scope(None))
+    return reckoning.result({})
 
 
 class _Reckoning:
     """One statement. A SELECT inside an expression is reckoned by itself: its depth is bounded by the tree's."""
 
-    def __init__(self) -> None:
+    def __init__(self, views: Views) -> None:
+        self.views = views
+        self.terms = 0.0
         self.constants_bytes = 0.0
         self.constant = Extent()  # the largest folded value
         self.row = Extent(is_constant=False)
@@ -109,7 +90,7 @@ class _Reckoning:
         self.products = 0
         self.collected: Extent | None = None
 
-    def result(self) -> FoldedSizes:
+    def result(self, outputs: Outputs) -> FoldedSizes:
         refusal = objection = ""
         if self.constant.digits > MOST_DIGITS:
             refusal = (
@@ -127,16 +108,21 @@ class _Reckoning:
         elif self.row_digits > MOST_DIGITS:
             digits = _spoken(self.row_digits)
             objection = f"It may work with numbers of {digits} digits; {MOST_DIGITS:,.0f} are allowed."
-        return FoldedSizes(refusal, objection, self.row, self.collected, self.products)
+        elif self.terms > MOST_TERMS:
+            objection = (
+                f"Its expressions have {_spoken(self.terms)} terms once views, subqueries and WITH queries are written"
+                " out: planning would take the server's memory."
+            )
+        return FoldedSizes(refusal, objection, self.row, self.collected, self.products, self.terms, outputs)
 
     # -- queries ------------------------------------------------------------------------------------------
 
-    def select(self, query: Node, outer: _Scope | None) -> dict[str, Extent]:
+    def select(self, query: Node, outer: Scope | None) -> dict[str, Extent]:
         """Its output columns by name; an unnamed one is called ?column?."""
-        scope = _Scope(outer)
+        scope = Scope(outer)
         for cte in query.withClause.ctes if query.withClause else ():
             outputs = self.query(cte.ctequery, scope)
-            scope.ctes[cte.ctename] = _renamed(outputs, cte.aliascolnames)
+            scope.ctes[cte.ctename] = renamed(outputs, cte.aliascolnames)
         if query.op != enums.SetOperation.SETOP_NONE:
             left, right = self.select(query.larg, scope), self.select(query.rarg, scope)
             pairs = zip(left.items(), [*right.values(), *[Extent()] * len(left)], strict=False)
@@ -150,21 +136,22 @@ class _Reckoning:
             self.value(getattr(query, part), scope)
         return outputs
 
-    def query(self, node: Node, scope: _Scope) -> dict[str, Extent]:
+    def query(self, node: Node, scope: Scope) -> dict[str, Extent]:
         if isinstance(node, ast.SelectStmt):
             return self.select(node, scope)
-        self.value(node, _Scope(scope))  # a change in WITH: what it returns are columns
+        self.value(node, Scope(scope))  # a change in WITH: what it returns are columns
         return {}
 
-    def _targets(self, query: Node, scope: _Scope) -> dict[str, Extent]:
+    def _targets(self, query: Node, scope: Scope) -> dict[str, Extent]:
         outputs: dict[str, Extent] = {}
         for target in query.targetList or ():
             if isinstance(target.val, ast.ColumnRef) and isinstance(target.val.fields[-1], ast.A_Star):
                 for source in scope.sources.values():
                     outputs.update(source)
+                    self.terms += sum(extent.terms for extent in source.values())
                 continue
             extent = self.value(target.val, scope)
-            name = target.name or _column_name(target.val)
+            name = target.name or column_name(target.val)
             # two of a name are two columns, which an alias may rename
             outputs[f"{name}\0{len(outputs)}" if name in outputs else name] = extent
         for row in query.valuesLists or ():
@@ -173,7 +160,7 @@ class _Reckoning:
                 outputs[name] = longest([extent, outputs.get(name, extent)])
         return outputs
 
-    def _source(self, item: Node, scope: _Scope) -> None:
+    def _source(self, item: Node, scope: Scope) -> None:
         if isinstance(item, ast.JoinExpr):
             self._source(item.larg, scope)
             self._source(item.rarg, scope)
@@ -182,14 +169,15 @@ class _Reckoning:
             outputs: Outputs = self.query(item.subquery, scope)
             alias = item.alias
             scope.sources[alias.aliasname if alias else f"?{len(scope.sources)}"] = (
-                _renamed(outputs, alias.colnames) if alias else outputs
+                renamed(outputs, alias.colnames) if alias else outputs
             )
         elif isinstance(item, ast.RangeVar):
             cte = scope.cte(item.relname) if not item.schemaname else None
-            if cte is not None:
+            columns = cte if cte is not None else self.views.get((item.schemaname or "", item.relname))
+            if columns is not None:
                 alias = item.alias
                 name = alias.aliasname if alias else item.relname
-                scope.sources[name] = _renamed(cte, alias.colnames if alias else None)
+                scope.sources[name] = renamed(columns, alias.colnames if alias else None)
         else:  # functions, TABLESAMPLE, XMLTABLE: each value of theirs may be as long as all they are given
             extent = self.value(item, scope)
             alias = getattr(item, "alias", None)
@@ -200,17 +188,28 @@ class _Reckoning:
 
     # -- expressions --------------------------------------------------------------------------------------
 
-    def value(self, root: Node, scope: _Scope) -> Extent:
+    def value(self, root: Node, scope: Scope) -> Extent:
         """The extent of an expression, or of all those in a list or clause; notes what is folded below it."""
         known: dict[int, Extent] = {}
+        terms: dict[int, float] = {}
         for node in reversed(list(_expression_nodes(root))):
-            parts = [known[id(child)] for child in children(node) if id(child) in known]
+            inside = [id(child) for child in children(node) if id(child) in known]
+            parts = [known[child] for child in inside]
+            before = self.terms
             extent = self._one(node, parts, known, scope)
+            if isinstance(node, ast.SelectStmt):  # its expressions are written out as often as the one that it is in
+                terms[id(node)], self.terms = 1.0 + self.terms - before, before
+            else:
+                terms[id(node)] = (
+                    extent.terms if isinstance(node, ast.ColumnRef) else 1.0 + sum(terms[child] for child in inside)
+                )
             known[id(node)] = extent
             if not isinstance(node, ast.A_Const):
                 self._note(extent)
-        tops = [root] if isinstance(root, ast.Node) else list(root or ())
-        return total([known[id(top)] for top in tops if id(top) in known])
+        tops = [id(top) for top in ([root] if isinstance(root, ast.Node) else root or ()) if id(top) in known]
+        written_out = sum(terms[top] for top in tops)
+        self.terms += written_out
+        return replace(total([known[top] for top in tops]), terms=written_out)
 
     def _note(self, extent: Extent) -> None:
         if extent.is_constant:
@@ -220,7 +219,7 @@ class _Reckoning:
             self.row = max(self.row, extent, key=Extent.bytes)
             self.row_digits = max(self.row_digits, extent.digits)
 
-    def _one(self, node: Node, parts: list[Extent], known: Mapping[int, Extent], scope: _Scope) -> Extent:
+    def _one(self, node: Node, parts: list[Extent], known: Mapping[int, Extent], scope: Scope) -> Extent:
         match node:
             case ast.SelectStmt():
                 return longest(list(self.select(node, scope).values()))
@@ -229,7 +228,7 @@ class _Reckoning:
             case ast.ParamRef():
                 return COLUMN
             case ast.ColumnRef():
-                return _column(node, scope)
+                return column_extent(node, scope)
             case ast.TypeCast():
                 return cast_extent(node, known.get(id(node.arg), Extent()))
             case ast.FuncCall():
@@ -287,34 +286,6 @@ def _expression_nodes(root: Node) -> Iterator[Node]:
         yield node
         if not isinstance(node, ast.SelectStmt):
             stack.extend(children(node))
-
-
-def _renamed(outputs: Outputs, names: Sequence[Node] | None) -> Outputs:
-    if not names:
-        return outputs
-    renamed = dict(outputs)
-    for name, extent in zip((part.sval for part in names), outputs.values(), strict=False):
-        renamed[name] = extent
-    return renamed
-
-
-def _column_name(expression: Node) -> str:
-    inner = without_casts(expression)
-    if isinstance(inner, ast.ColumnRef) and isinstance(inner.fields[-1], ast.String):
-        name: str = inner.fields[-1].sval
-        return name
-    if isinstance(inner, ast.FuncCall):
-        return function_name(inner)
-    return {ast.CaseExpr: "case", ast.CoalesceExpr: "coalesce", ast.A_ArrayExpr: "array"}.get(type(inner), "?column?")
-
-
-def _column(reference: Node, scope: _Scope) -> Extent:
-    names = [part.sval for part in reference.fields if isinstance(part, ast.String)]
-    if not names or len(names) < len(reference.fields):
-        return scope.every()
-    if len(names) == 1 and names[0] in scope.sources:  # a whole row
-        return longest([COLUMN, total(list(scope.sources[names[0]].values()))])
-    return scope.column(names[-2] if len(names) > 1 else None, names[-1])
 
 
 def _spoken(number: float) -> str:

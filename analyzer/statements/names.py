@@ -4,11 +4,11 @@ Names are those of the text. A table is told from a CTE by PostgreSQL's own rule
 written with its table (``t.x``) may be a function ``x(t)``, unless each relation that ``t`` may stand for has it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from pglast import ast
+from pglast import ast, enums
 
 from analyzer.statements.tree import Node, children, name_parts, walk
 
@@ -120,6 +120,38 @@ def table_references(root: Node) -> list[Node]:
     """The RangeVars of a statement that name tables: no references to a CTE, no aliases of FOR UPDATE OF."""
     others = _Sources([root]).no_tables
     return [node for node in walk(root) if isinstance(node, ast.RangeVar) and id(node) not in others]
+
+
+def joined_tables(root: Node, below: Callable[[Name], int] = lambda name: 1) -> int:
+    """References to tables, once those to CTEs that are NOT MATERIALIZED and to views are written out.
+
+    ``below``: how many a name stands for that is no CTE's.
+    """
+
+    def count(top: Node, visible: Mapping[str, int]) -> int:
+        references = 0
+        stack = [(top, visible)]
+        while stack:
+            node, ctes = stack.pop()
+            if isinstance(node, ast.RangeVar):
+                is_cte = not node.schemaname and node.relname in ctes
+                references += ctes[node.relname] if is_cte else below((node.schemaname or "", node.relname))
+            clause = getattr(node, "withClause", None)
+            if clause is not None:
+                inside = {
+                    **ctes,
+                    **(dict.fromkeys((cte.ctename for cte in clause.ctes), 1) if clause.recursive else {}),
+                }
+                for cte in clause.ctes:
+                    inner = count(cte.ctequery, inside)
+                    is_merged = cte.ctematerialized == enums.CTEMaterialize.CTEMaterializeNever
+                    references += inner
+                    inside[cte.ctename] = inner if is_merged else 1
+                ctes = inside
+            stack.extend((child, ctes) for child in children(node) if child is not clause)
+        return references
+
+    return count(root, {})
 
 
 def _argument_count(call: Node) -> int:

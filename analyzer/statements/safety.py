@@ -14,7 +14,8 @@ from typing import Any, Literal
 from pglast import ast, enums
 
 from analyzer.statements.folding import FoldedSizes, sizes
-from analyzer.statements.names import Name, StatementNames, collect_names
+from analyzer.statements.names import Name, StatementNames, collect_names, joined_tables
+from analyzer.statements.output_columns import Views
 from analyzer.statements.tree import Node, Unparsable, children, fresh_parse, name_parts, parse, walk
 
 __all__ = [
@@ -135,13 +136,14 @@ def check_tree(root: Node) -> Verdict:
     size = sizes(root)
     if size.refusal:
         return Verdict("refuse", "ast", size.refusal)
+    tables = joined_tables(root)
     decision: Decision = "analyze"
     reason = ""
     if not isinstance(root, ast.SelectStmt):
         change = _spoken(root).removesuffix("Stmt").upper()
         decision, reason = "twin", f"It changes data ({change}), so the server is not asked for it."
-    elif findings.twin_only or findings.tables > MOST_TABLES:
-        many = f"It names {findings.tables} tables, whose joins may take the server's memory while it is planned."
+    elif findings.twin_only or tables > MOST_TABLES:
+        many = f"It names {tables:,} tables, whose joins may take the server's memory while it is planned."
         decision, reason = "twin", findings.twin_only or many
     elif size.objection:  # what looks like a row's value may be a constant once subqueries are merged
         decision, reason = "twin", size.objection
@@ -149,7 +151,7 @@ def check_tree(root: Node) -> Verdict:
         decision, reason = "plan", findings.plan_only
     return Verdict(
         decision, "ast" if reason else "", reason, collect_names(root), findings.is_recursive,
-        findings.parameters, size, findings.tables,
+        findings.parameters, size, tables,
         findings.since,
     )  # fmt: skip
 
@@ -162,7 +164,7 @@ def check_expressions(text: str) -> Verdict:
     return verdict
 
 
-def sizes_with_values(sql: str, literals: Sequence[str | None]) -> FoldedSizes:
+def sizes_with_values(sql: str, literals: Sequence[str | None], views: Views | None = None) -> FoldedSizes:
     """With these values for ``$1``, ``$2``, ...: the planner works with them as with constants."""
     if any(literal is not None and len(literal) > LONGEST_VALUE for literal in literals):
         return FoldedSizes(f"A value has more than {LONGEST_VALUE:,} characters.")
@@ -172,7 +174,7 @@ def sizes_with_values(sql: str, literals: Sequence[str | None]) -> FoldedSizes:
     for node in list(walk(statements)):
         for name in node.__slots__:
             setattr(node, name, _with_literals(getattr(node, name), literals))
-    return sizes(statements[0].stmt)
+    return sizes(statements[0].stmt, views)
 
 
 def _with_literals(value: Any, literals: Sequence[str | None]) -> Any:

@@ -17,6 +17,7 @@ from analyzer.store.series.workload import recorded_statements
 from dashboard.indexes import question_limit
 from dashboard.indexes.what_if_views import status_of
 from dashboard.permissions import viewer_required
+from dashboard.servers.state import sampling_state
 from dashboard.statements.plan_text import plan_text
 from dashboard.statements.plan_view import plan_document
 
@@ -31,7 +32,12 @@ def finding_rewrites(request: HttpRequest, pk: int) -> HttpResponse:
     finding = get_object_or_404(records, pk=pk)
     if finding.statement is None or finding.database is None:
         raise Http404
-    context: dict[str, Any] = {"section": "findings", "finding": finding, "statement": finding.statement}
+    context: dict[str, Any] = {
+        "section": "findings",
+        "finding": finding,
+        "state": sampling_state(finding.server),
+        "statement": finding.statement,
+    }
     status = 200
     try:
         with question_limit.counted(request):

@@ -25,6 +25,7 @@ from analyzer.words.durations import THIN
 from dashboard.indexes import question_limit
 from dashboard.indexes.what_if_views import status_of
 from dashboard.permissions import viewer_required
+from dashboard.servers.state import sampling_state
 from dashboard.statements.plan_text import plan_text
 from dashboard.statements.plan_view import plan_document
 
@@ -48,6 +49,7 @@ def suggestion_plans(request: HttpRequest, pk: int, fingerprint: str) -> HttpRes
         "section": "findings",
         "suggestion": suggestion,
         "server": suggestion.database.server,
+        "state": sampling_state(suggestion.database.server),
         "statement": statement,
     }
     status = 200

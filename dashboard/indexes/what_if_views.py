@@ -37,6 +37,7 @@ from dashboard.indexes import question_limit
 from dashboard.indexes.what_if_form import read_form, what_if_form
 from dashboard.permissions import viewer_required
 from dashboard.servers.databases import ChosenDatabase, chosen_database
+from dashboard.servers.state import sampling_state
 from dashboard.statements.plan_text import plan_text, shortened
 from dashboard.statements.plan_view import plan_document
 
@@ -83,6 +84,7 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
         "server": watched,
         "database": database,
         "databases": chosen.others,
+        "state": sampling_state(watched),
     }
     if facts is None or database is None:
         return render(request, "dashboard/what_if.html", context)
@@ -118,6 +120,7 @@ def query(request: HttpRequest, server: str) -> HttpResponse:
         "server": watched,
         "database": chosen.database,
         "databases": chosen.others,
+        "state": sampling_state(watched),
         "facts": facts,
         "sql": sql,
     }

@@ -17,6 +17,7 @@ from analyzer.store.series.windows import Window
 from dashboard.charts.load_chart import colour_of
 from dashboard.permissions import viewer_required
 from dashboard.servers.load import OTHERS_SHOWN, TABLES, PartRow, PartTable, names_of, part_tables
+from dashboard.servers.state import sampling_state
 from dashboard.windows import about, in_address, window_of
 
 MOST_SHOWN = 100
@@ -77,6 +78,7 @@ def routes(request: HttpRequest, server: str) -> HttpResponse:
     context = {
         "section": "servers",
         "server": watched,
+        "state": sampling_state(watched),
         **about(window),
         "by": by,
         "title": BY[by],

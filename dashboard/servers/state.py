@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils import timezone
+
 from analyzer.models import Server, StepStatus
 from analyzer.runtime.workers import SAMPLES, QueueState, recent_queue_state
 from analyzer.store.texts import READING
@@ -83,6 +85,11 @@ def server_state(
             sentence = f"{len(failing)} steps fail ({names}); {first.step} says: {first.last_error}"
         return ShownState(SamplingState.FAILING, sentence, first.failing_since, last, texts)
     return ShownState(SamplingState.SAMPLING, f"Sampled every {server.sample_interval_s} s.", None, last, texts)
+
+
+def sampling_state(server: Server) -> ShownState:
+    """Whether figures come from it, for a page about something else."""
+    return server_state(server, server.steps.filter(step="snapshot"), timezone.now())
 
 
 def _was_just_made_due(snapshot: StepStatus, late_at: datetime, now: datetime) -> bool:

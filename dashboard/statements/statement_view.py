@@ -22,7 +22,7 @@ from dashboard.charts import charts
 from dashboard.charts.marks import grouped, of_events
 from dashboard.permissions import viewer_required
 from dashboard.servers.routes import statement_callers
-from dashboard.servers.state import server_state
+from dashboard.servers.state import sampling_state
 from dashboard.statements.export import BLOCK_SIZE_BYTES
 from dashboard.statements.plan_periods import plan_periods
 from dashboard.statements.plan_text import plan_text
@@ -74,7 +74,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "statement": record,
         "heading": _heading(record),
         "pretty_sql": display_sql(record.normalized_sql),
-        "state": server_state(record.server, record.server.steps.filter(step="snapshot"), timezone.now()),
+        "state": sampling_state(record.server),
         **about(window),
         "totals": _summary(totals, page.covered_s),
         "timeline": charts.statement_load(

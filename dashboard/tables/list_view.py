@@ -18,7 +18,7 @@ from dashboard.permissions import viewer_required
 from dashboard.servers.choice import no_server, server_and_others, server_asked_for
 from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import open_findings
-from dashboard.servers.state import server_state
+from dashboard.servers.state import sampling_state
 from dashboard.tables.address import url_of_table
 from dashboard.tables.growth import databases_in_words
 from dashboard.tables.rows import TableRow, size_of_all, table_rows
@@ -84,7 +84,7 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
         "other_servers": others,
         "database": chosen.database,
         "databases": chosen.others,
-        "state": server_state(found, found.steps.filter(step="snapshot"), timezone.now()),
+        "state": sampling_state(found),
         "step": found.steps.filter(step="schema").first(),
         "facts": facts,
         "q": q,

@@ -29,7 +29,7 @@ from dashboard.charts.sparkline import sparkline
 from dashboard.permissions import viewer_required
 from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import COSTLIEST_FIRST
-from dashboard.servers.state import server_state
+from dashboard.servers.state import sampling_state
 from dashboard.tables.address import url_of_table
 from dashboard.tables.growth import days_words, growth_in_words
 from dashboard.tables.rows import TableRow, table_rows
@@ -89,7 +89,7 @@ def table(request: HttpRequest, server: str) -> HttpResponse:
         "databases": chosen.others,
         "name": name,
         "facts": facts,
-        "state": server_state(found, found.steps.filter(step="snapshot"), timezone.now()),
+        "state": sampling_state(found),
         "named": [(t.qualified_name, url_of_table(found, database, t)) for t in named],
     }
     if database is None or facts is None or len(named) != 1:

@@ -63,7 +63,7 @@ def test_a_finding_leads_to_both_plans(viewer, of_a_day, django_assert_num_queri
     assert '"Index Name": "purchase_placed_idx"' in after
     # session, user with role, finding with statement and database, newest reading; entries, statements, samples; what
     # the person asked lately (2), asks now (2)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         viewer.get(path)
     of_a_day.database.delete()
     assert viewer.get(path).status_code == 404

@@ -80,3 +80,17 @@ def test_without_a_tag_it_says_how_to_get_one(client):
     ensure_load_partitions(now := timezone.now())
     keep_look(of.pk, now, {SessionTraits("CPU", "", 0, 10, 5, "web", ""): 1.0})
     assert "No statement bears a tag" in client.get("/servers/shop/routes/").content.decode()
+
+
+@pytest.mark.parametrize(("page", "says_of_the_copy"), [("routes", False), ("query", True), ("what-if", True)])
+def test_a_server_that_is_down_is_said_to_be_on_pages_about_something_else(client, shop, page, says_of_the_copy):
+    of, _ = shop
+    address = f"/servers/shop/{page}/"
+    assert "has given no figures" not in client.get(address).content.decode()
+    of.steps.update_or_create(
+        step="snapshot", defaults={"failing_since": timezone.now(), "last_error": "no answer\x1b[2J in time"}
+    )
+    text = client.get(address).content.decode()
+    assert "has given no figures since" in text
+    assert ("the copy that was read last" in text) == says_of_the_copy
+    assert "\x1b" not in text

@@ -453,7 +453,7 @@ def test_queries_of_the_plans(viewer, real, django_assert_num_queries):
     viewer.get(plans_path(record))
     # session, user with role, suggestion with database and server, statement, newest reading (unpacked before),
     # totals (5), entries, statements, samples, executed plans; what the person asked lately (2), asks now (2)
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(20):
         viewer.get(plans_path(record))
 
 

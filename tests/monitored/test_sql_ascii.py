@@ -138,3 +138,24 @@ def test_an_error_about_bytes_can_be_read(odd):
     )
     assert redact_message('invalid byte sequence for encoding "secret of mine": 0xe9', "22021").count("***") == 2
     assert psycopg.errors.CharacterNotInRepertoire.sqlstate == "22021"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "ran"),
+    [("latin1", "select 1 as price /* 5 € */"), ("win1252", "select 1 as plain")],  # the second: there is no conversion
+)
+def test_texts_of_another_encoding_are_not_laid_to_one_without(private_postgres, encoding, ran):
+    server = private_postgres(18)
+    with server.connect() as admin:
+        admin.execute(f"create database narrow template template0 encoding {encoding} locale 'C'")
+        admin.execute("create database other template template0 encoding latin1 locale 'C'")
+    with server.connect("narrow") as connection:
+        connection.execute("create extension pg_stat_statements")
+    with server.connect("other" if encoding == "win1252" else "postgres") as connection:
+        connection.execute(ran)
+    with connect(ConnectionSettings.from_dsn(server.dsn("narrow"))) as conn:
+        keys = read_statement_counters(conn).keys
+        with pytest.raises(UnreadableTexts) as caught:
+            read_statement_texts(conn, keys)
+    assert "cannot be written in this database's encoding" in str(caught.value)
+    assert "Watch the server through a database in UTF8" in str(caught.value)

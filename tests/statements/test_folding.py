@@ -109,3 +109,24 @@ def test_repeated_columns_take_no_time() -> None:
 
 def test_limit_of_digits_is_the_one_that_is_told() -> None:
     assert f"{MOST_DIGITS:,.0f} are allowed" in of("select 1e2000 + 1").refusal
+
+
+def doubled(levels: int) -> str:
+    sql = "select id, a from t"
+    for level in range(levels):
+        sql = f"select id, case when a > 0 then a end as a from ({sql}) s{level}"
+    return sql
+
+
+def test_expressions_are_reckoned_as_the_planner_writes_them_out() -> None:
+    assert of(doubled(20)).terms > 2**20
+    assert "terms once views, subqueries and WITH queries are written out" in of(doubled(20)).objection
+    assert of(doubled(6)).objection == ""
+
+
+def test_columns_of_views_count_as_what_they_are_made_of() -> None:
+    view = {("app", "v"): of("select repeat('x', 9000) as a, b + 1 as b from t").outputs}
+    (statement,) = parse("select repeat(x.a, 900), x.b from app.v as x")
+    assert "up to 7.73 MB" in sizes(statement.stmt, view).refusal
+    (statement,) = parse("select repeat(x.a, 900), x.b from other.v as x")
+    assert sizes(statement.stmt, view).refusal == ""

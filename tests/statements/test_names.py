@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.statements.names import Attribute, collect_names, table_references
+from analyzer.statements.names import Attribute, collect_names, joined_tables, table_references
 from analyzer.statements.qualify import qualified_sql
 from analyzer.statements.tree import parse
 
@@ -78,3 +78,17 @@ def test_schemas_are_written_in_and_nothing_else(sql: str, written: str | None) 
 
 def test_a_schema_of_any_name_is_quoted() -> None:
     assert qualified_sql("table t", {"t": 'a"; drop table x; --'}, {}) == 'table "a""; drop table x; --".t'
+
+
+def test_a_cte_that_is_merged_counts_as_often_as_it_is_read() -> None:
+    def doubled(how: str) -> str:
+        levels = [f"c{n} as {how} (select a.id from c{n - 1} a join c{n - 1} b using (id))" for n in range(1, 15)]
+        return f"with c0 as {how} (select id from t), {', '.join(levels)} select * from c14"
+
+    for how, merged in {"not materialized": 3 * 2**14 - 1, "materialized": 30, "": 30}.items():
+        (statement,) = parse(doubled(how))
+        assert joined_tables(statement.stmt) == merged
+    (statement,) = parse(
+        "with recursive t as not materialized (select 1 union select 2 from t join s.v on true) table t"
+    )
+    assert joined_tables(statement.stmt, lambda name: 40 if name == ("s", "v") else 1) == 82

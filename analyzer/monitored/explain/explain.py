@@ -173,6 +173,9 @@ def check_names(connection: MonitoredConnection, checked: Checked) -> ExplainOut
     written = [text and qualified_sql(text, *schemas) for text in texts]
     if any(text and not with_schemas for text, with_schemas in zip(texts, written, strict=True)):
         return checked.for_twin("catalog", "pgLoupe cannot write the schemas of its tables into the text.")
+    for text in filter(None, written):
+        if objection := catalog.size_objection(text):
+            return checked.for_twin("catalog", objection)
     checked.text, checked.long_text, checked.sampled = written[0] or checked.text, written[1], written[2]
     return None
 
@@ -270,7 +273,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandid
         for text, values in sets:
             if candidates and candidates[0].source == "sampled" and values.source == "typical":
                 continue  # the sampled values stand for it
-            sizes = sizes_with_values(text, values.literals)
+            sizes = sizes_with_values(text, values.literals, checked.catalog.views)
             if problem := sizes.refusal or sizes.objection:
                 continue
             with session.prepared(text) as name:

@@ -5,15 +5,14 @@ name can stand for a foreign table or one with row security. Code that is not Po
 (``gate_code``) keeps a statement away from the server altogether.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.explain.gate_code import MOST_SQL_BYTES, read_reach, untrusted
-from analyzer.statements.names import table_references
-from analyzer.statements.safety import Decision, Name, StatementNames, check_statement, worse
-from analyzer.statements.tree import Unparsable, parse
+from analyzer.monitored.explain.gate_views import ViewsBelow
+from analyzer.statements.output_columns import Outputs
+from analyzer.statements.safety import Decision, Name, StatementNames, check_statement, sizes_with_values, worse
 
 # A cast to text shows nothing of them in a plan, but the planner's statistics and our own logs might.
 SECRET_CATALOGS = frozenset({
@@ -24,9 +23,10 @@ KINDS = {"r": "table", "p": "table", "m": "materialized view", "v": "view"}
 # Wrappers whose planning stays on the server, use_remote_estimate aside.
 QUIET_WRAPPERS = frozenset({"postgres_fdw", "file_fdw"})
 # Measured on 13 and 18: planning takes some 20 kB for each partition and reference, and gigabytes for joins of a view
-# of 60 tables with itself; what VERBOSE prints of 250 partitions of 1,500 columns took 758 MB.
+# of 60 tables with itself; what VERBOSE prints of 250 partitions of 1,500 columns took 758 MB; conditions are copied
+# for each partition: 3,300 terms on 1,500 of them took 1.3 GB, 310 terms 277 MB.
 MOST_PRODUCTS = 10  # a second each on 13; judgement
-MOST_JOINED, MOST_SCANNED, MOST_COLUMNS = 200, 10_000, 100_000
+MOST_JOINED, MOST_SCANNED, MOST_COLUMNS, MOST_TERMS_COPIED = 200, 10_000, 100_000, 500_000.0
 Judged = tuple[Decision, str]
 
 
@@ -49,6 +49,18 @@ class CatalogVerdict:
     function_schemas: dict[str, str] = field(default_factory=dict)
     search_path: tuple[str, ...] = ("pg_catalog",)
     own_operator: bool = False  # as in ``Reach``
+    views: dict[Name, Outputs] = field(default_factory=dict, repr=False)
+    relations: int = 1  # tables, views and partitions
+
+    def size_objection(self, sql: str) -> str:
+        """Why the text, with its tables' schemas in it, is too much to plan with its views and partitions; else ""."""
+        size = sizes_with_values(sql, (), self.views)
+        if size.terms * self.relations > MOST_TERMS_COPIED:
+            return (
+                f"It reads {self.relations:,} tables and partitions, for each of which planning copies its"
+                f" {size.terms:,.0f} terms."
+            )
+        return size.refusal or size.objection
 
 
 def effective_path(search_path: Sequence[str]) -> tuple[str, ...]:
@@ -89,7 +101,8 @@ def check_catalog(
         for wanted in zip(row.wanted_schemas, row.wanted_names, strict=True)
     }
     judged = worse(_relations(rows), _all_found(names, named))
-    judged = worse(judged, _too_many(rows, named, references))
+    views = ViewsBelow(rows)
+    judged = worse(worse(judged, _too_many(rows, named, references, views)), views.judged)
     for row in rows:
         if row.untrusted_owner is not None:
             judged = worse(judged, ("twin", untrusted(f"{row.schema}.{row.name}", row.untrusted_owner)))
@@ -120,16 +133,17 @@ def check_catalog(
         function_schemas=dict(reach.function_schemas),
         search_path=reach.search_path,
         own_operator=reach.own_operator,
+        views=views.outputs,
+        relations=len(rows),
     )
 
 
-def _too_many(rows: Sequence[Row], named: dict[Name, Row], references: int) -> Judged:
+def _too_many(rows: Sequence[Row], named: dict[Name, Row], references: int, views: ViewsBelow) -> Judged:
     """What planning takes memory by: each reference to a view or a partitioned table brings all that is below it."""
     texts = [row.view_sql for row in rows if row.view_sql is not None and not row.is_system]
     if sum(map(len, texts)) > MOST_SQL_BYTES:
         return "twin", f"The texts of its views are longer than {MOST_SQL_BYTES // 1000} kB."
-    below = _tables_below({row.oid: row for row in rows})
-    joined = references * max([below(row.schema, row.name) for row in named.values()], default=1)
+    joined = references * max([views.tables_below((row.schema, row.name)) for row in named.values()], default=1)
     if joined > MOST_JOINED:
         return "twin", f"With its views it may join {joined:,} tables: planning would take the server's memory."
     tables = references * len(rows)
@@ -137,23 +151,6 @@ def _too_many(rows: Sequence[Row], named: dict[Name, Row], references: int) -> J
     if tables > MOST_SCANNED or columns > MOST_COLUMNS:
         return "twin", f"It reads {len(rows):,} tables and partitions of {columns:,} columns: too many to plan there."
     return "analyze", ""
-
-
-def _tables_below(rows: dict[int, Row]) -> Callable[[str, str], int]:
-    """How many tables a reference to a view brings in, views within views included; of a table one."""
-    named_in: dict[Name, list[Name]] = {}
-    for row in rows.values():
-        if row.view_sql is not None and not row.is_system:
-            statements = parse(row.view_sql)
-            if not isinstance(statements, Unparsable):
-                references = table_references(statements[0].stmt)
-                named_in[row.schema, row.name] = [(node.schemaname or "", node.relname) for node in references]
-
-    @cache
-    def below(schema: str, name: str) -> int:
-        return min(MOST_SCANNED, sum(below(*inner) for inner in named_in.get((schema, name), ())) or 1)
-
-    return below
 
 
 def _all_found(names: StatementNames, named: dict[Name, Row]) -> Judged:

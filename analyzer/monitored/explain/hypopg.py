@@ -187,7 +187,7 @@ class HypotheticalPlanner:
                 if query.values is not None and checked.has_parameters:
                     with session.prepared(checked.text) as name:
                         values = query.values[: len(session.parameter_types(name))]
-                        sizes = sizes_with_values(checked.text, values)
+                        sizes = sizes_with_values(checked.text, values, checked.catalog.views)
                         if problem := sizes.refusal or sizes.objection:
                             return Refused(problem)
                         answer = session.explain_prepared(name, values, analyze=False)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.errors import StatementFailed, UnreadableTexts
+from analyzer.errors import UNTRANSLATABLE, StatementFailed, UnreadableTexts
 from analyzer.monitored import loader
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.copy_format import EPOCH_US, HEADER, SIGNATURE, TRAILER
@@ -33,7 +33,7 @@ TEXT_CHARACTERS = 100_001
 MOST_BYTES_PER_CHARACTER = 4
 MOST_TEXT_BYTES = 16_000_000  # at a time: three times as much of our memory
 HIDDEN = 0  # for a queryid that is NULL: pg_stat_statements itself gives no statement this one
-NO_TEXT = ("22021", "22P05")  # bytes that are no text in an encoding, or have no counterpart in another
+NO_TEXT = ("22021", *UNTRANSLATABLE)  # the first: bytes that are no text in an encoding
 READING = "reading the statement counters"
 
 
