@@ -101,6 +101,28 @@ class PlanNode:
         return value if isinstance(value, str) else None
 
     @property
+    def output(self) -> tuple[str, ...] | None:
+        """Its columns, only with VERBOSE."""
+        return details.texts(self.raw, "Output")
+
+    @property
+    def sort_keys(self) -> tuple[str, ...] | None:
+        return details.texts(self.raw, "Sort Key")
+
+    @property
+    def group_keys(self) -> tuple[str, ...] | None:
+        return details.texts(self.raw, "Group Key")
+
+    @property
+    def has_grouping_sets(self) -> bool:
+        return "Grouping Sets" in self.raw
+
+    @property
+    def strategy(self) -> str | None:
+        """Of an Aggregate or SetOp: Plain, Sorted, Hashed, Mixed."""
+        return self.expression("Strategy")
+
+    @property
     def sorts(self) -> tuple[details.SortSpace, ...]:
         """One for each process that sorted."""
         return details.sorts(self.raw, self.workers)
@@ -300,6 +322,12 @@ class Plan:
     def is_analyzed(self) -> bool:
         """EXPLAIN ANALYZE: the statement ran, rows and loops are known (times too, unless TIMING OFF)."""
         return self.root.loops is not None
+
+    @property
+    def query_text(self) -> str | None:
+        """The statement that auto_explain logged beside the plan."""
+        text = self.raw.get("Query Text")
+        return text if isinstance(text, str) else None
 
     @property
     def has_timing(self) -> bool:
