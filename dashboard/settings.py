@@ -16,8 +16,8 @@ from analyzer.monitored.connection_settings import is_loopback
 from analyzer.runtime import places
 from analyzer.runtime.environment import secret
 from analyzer.runtime.instance import InstanceLock
-from analyzer.runtime.keys import load_or_create_keys
 from analyzer.runtime.missing_store import NO_STORE_URL
+from analyzer.runtime.secret_keys import load_or_create_keys
 from dashboard.mail.settings import mail_settings
 
 BASE_DIR = places.ROOT
@@ -80,7 +80,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "dashboard.admin_config.UsersAdminConfig",
+    "dashboard.people.admin_config.UsersAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -250,7 +250,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "plain": {
-            "class": "analyzer.runtime.logs.VisibleFormatter",
+            "class": "analyzer.runtime.log_lines.VisibleFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },

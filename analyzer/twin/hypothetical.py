@@ -25,8 +25,8 @@ from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.twin import limits
 from analyzer.twin.catalog import FIRST_ID, TwinCatalog, TwinRelation
 from analyzer.twin.cluster import SCHEMA
-from analyzer.twin.estimate import Estimator, Size
 from analyzer.twin.files import DataFiles
+from analyzer.twin.hypothetical_size import Estimator, Size
 from analyzer.twin.session import PlanningSession
 from analyzer.twin.statistics import StatisticsReader
 from analyzer.twin.watch import TwinEnded, WatchedConnection

@@ -23,7 +23,7 @@ from analyzer.models import FindingRecord, Server, Statement
 from analyzer.store import finding_life as life
 from analyzer.store.gains import gained
 from analyzer.store.suggestions import naming
-from dashboard.closed_findings import gained_line, last_closings
+from dashboard.findings.closed import gained_line, last_closings
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.rows import COSTLIEST_FIRST, sampled_and_failing

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from analyzer.models import ParameterSample, Server
 from analyzer.runtime.environment import secret
-from analyzer.runtime.keys import key_name, load_or_create_keys
+from analyzer.runtime.secret_keys import key_name, load_or_create_keys
 from analyzer.store.key_rotation import encrypted_columns
 from analyzer.store.secrets import decrypt, encrypt
 from tests.dashboard import world

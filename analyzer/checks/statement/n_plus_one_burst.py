@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from analyzer.behaviour.admin import is_admin_list
+from analyzer.behaviour.admin_lists import is_admin_list
 from analyzer.behaviour.fit import Regressor, Series, bursts
 from analyzer.behaviour.fixes import condition_fix, fixes, loop_fixes
 from analyzer.behaviour.frequency import age, began, is_in_few, is_steady
