@@ -14,7 +14,8 @@ from analyzer.models import CheckRule, Server
 
 def rules_of(server: Server) -> Rules:
     """Of checks and thresholds that this version has; what an older one knew is left alone."""
-    known = {rule.code: rule for rule in (*all_checks(), SEVERITY_BY_TIME)}
+    known: dict[str, Check | SharedThresholds] = {check.code: check for check in all_checks()}
+    known[SEVERITY_BY_TIME.code] = SEVERITY_BY_TIME
     rows = [row for row in CheckRule.objects.filter(server=server) if row.code in known]
     return Rules(
         off=frozenset(row.code for row in rows if row.is_off),

@@ -79,9 +79,9 @@ def disk_bytes(directory: Path) -> int:
     return total
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def _is_same(path: Path, other: Path) -> bool:
     try:
-        return one.samefile(other)
+        return path.samefile(other)
     except FileNotFoundError:
         return False
 

@@ -102,7 +102,9 @@ def _number(name: str, typed: str) -> float:
 
 
 def _get(code: str) -> Check | SharedThresholds:
-    check = next((c for c in (*all_checks(), SEVERITY_BY_TIME) if c.code == code), None)
+    if code == SEVERITY_BY_TIME.code:
+        return SEVERITY_BY_TIME
+    check = next((c for c in all_checks() if c.code == code), None)
     if check is None:
         raise Http404(f"There is no check {code}.")
     return check
