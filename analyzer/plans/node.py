@@ -3,6 +3,8 @@
 Per-loop means (rows, times, rows removed) keep PostgreSQL's name; ``total_`` stands for all loops. Below a
 Gather loops count the processes too, so a total of rows is right and a total of time would be a sum over
 processes: ``exclusive_time_ms`` and ``total_time_ms`` are wall-clock estimates (see ``exclusive.py``).
+
+Long: what EXPLAIN printed of a step and what follows from it are the words that all checks speak.
 """
 
 from collections import Counter
