@@ -24,7 +24,7 @@ from analyzer.plans.compare import Sameness, sameness
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.schema.index_names import index_name
 from analyzer.twin import Twin, lease
-from analyzer.twin.estimate import Size, estimate_size
+from analyzer.twin.hypothetical_size import Size, estimate_size
 from analyzer.values.column_statistics import ColumnStatistics
 from bench.results import Context, Result
 from bench.tpch import EXTENSIONS, load, queries, ten_indexes

@@ -6,4 +6,4 @@ class DashboardConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from dashboard.people import sessions  # noqa: F401  listens to logins
+        from dashboard.people import login_sessions  # noqa: F401  listens to logins

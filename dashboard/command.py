@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None, program: str = "pgloupe") -> None:
         program = f"{program} --data-dir {shlex.quote(data_dir)}"
     os.environ.setdefault(PROGRAM, program)
 
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None, program: str = "pgloupe") -> None:
         execute_from_command_line(arguments)
     except OperationalError as error:
         sys.exit(missing_store.stop(error))
+    except ImproperlyConfigured as error:
+        sys.exit(f"pgLoupe cannot start: {str(error).rstrip('.')}.")
 
 
 def _without_data_dir(arguments: list[str]) -> tuple[list[str], str]:

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from dashboard.people import sessions
+from dashboard.people import login_sessions
 from dashboard.permissions import PUBLIC
 
 POLICY = "; ".join(
@@ -92,7 +92,7 @@ class SeenSession:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
-            sessions.touch(request)
+            login_sessions.touch(request)
         return self.get_response(request)
 
 

@@ -3,10 +3,12 @@
 Nothing has to be set: without DATABASE_URL and REDIS_URL `manage.py up` runs its own under ``var/``.
 """
 
+import math
 import os
 import sys
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -16,8 +18,8 @@ from analyzer.monitored.connection_settings import is_loopback
 from analyzer.runtime import places
 from analyzer.runtime.environment import secret
 from analyzer.runtime.instance import InstanceLock
-from analyzer.runtime.keys import load_or_create_keys
 from analyzer.runtime.missing_store import NO_STORE_URL
+from analyzer.runtime.secret_keys import load_or_create_keys
 from dashboard.mail.settings import mail_settings
 
 BASE_DIR = places.ROOT
@@ -28,14 +30,46 @@ def _flag(name: str, default: bool) -> bool:
     return os.environ.get(name, "1" if default else "0").strip().lower() in {"1", "true", "yes", "on"}
 
 
-def _number(name: str, default: int) -> int:
-    text = os.environ.get(name, "")
-    return int(text) if text.strip() else default
+def _number(name: str, default: int, least: int = 1) -> int:
+    text = os.environ.get(name, "").strip()
+    if text and not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise ImproperlyConfigured(f"{name} is {text!r}; it has to be a whole number, {least} or more")
+    return int(text) if text else default
+
+
+def _milliseconds(name: str, default: float) -> float:
+    text = os.environ.get(name, "").strip()
+    try:
+        number = float(text) if text else default
+    except ValueError:
+        number = -1.0
+    if not (math.isfinite(number) and number >= 0):
+        raise ImproperlyConfigured(f"{name} is {text!r}; it has to be a number, 0 or more")
+    return number
+
+
+def _time_zone(name: str) -> str:
+    text = os.environ.get(name, "").strip() or "UTC"
+    try:
+        ZoneInfo(text)
+    except (ValueError, KeyError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        if text != "UTC":  # of which nothing has to be installed
+            raise ImproperlyConfigured(f"{name} is {text!r}, which is no time zone (Europe/Berlin is one)") from None
+    return text
 
 
 def _database(url: str) -> dict[str, object]:
     """``postgresql://user:password@host:port/name?sslmode=require`` as Django's DATABASES entry."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # its text may hold a piece of the password
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read: it has to be like postgresql://user:password@host:5432/pgloupe,"
+            " with / # ? @ : of a password as %2F %23 %3F %40 %3A"
+        )
     query = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -43,7 +77,7 @@ def _database(url: str) -> dict[str, object]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.pop("host", None) or unquote(parts.hostname or ""),
-        "PORT": query.pop("port", None) or parts.port or "",
+        "PORT": query.pop("port", None) or port or "",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"application_name": "pgloupe store", "connect_timeout": 5, **query},
@@ -54,7 +88,10 @@ def _with_password(url: str, password: str) -> str:
     """The URL with the password put in: so that only the password has to be a secret file."""
     if not (url and password):
         return url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url  # what is wrong with it is said where it is used
     if parts.password:
         raise ImproperlyConfigured("A password stands both in the URL and on its own; take it out of the URL")
     user, _, where = parts.netloc.rpartition("@")
@@ -80,7 +117,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "dashboard.admin_config.UsersAdminConfig",
+    "dashboard.people.admin_config.UsersAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -179,7 +216,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 BEHIND_TLS = _flag("PGLOUPE_BEHIND_TLS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 # How many proxies of our own stand in front: so many entries of X-Forwarded-For are believed, from the right.
-TRUSTED_PROXIES = _number("PGLOUPE_TRUSTED_PROXIES", 1 if BEHIND_TLS else 0)
+TRUSTED_PROXIES = _number("PGLOUPE_TRUSTED_PROXIES", 1 if BEHIND_TLS else 0, least=0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_HSTS_SECONDS = 31536000 if BEHIND_TLS else 0
 # Not "no-referrer": browsers then send "Origin: null" with our own forms, and CSRF protection refuses them.
@@ -191,7 +228,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = os.environ.get("TZ_NAME", "UTC")
+TIME_ZONE = _time_zone("TZ_NAME")
 USE_TZ = True
 USE_I18N = False
 
@@ -235,22 +272,22 @@ ANALYZER_ACTIVITY_INTERVAL_S = _number("ANALYZER_ACTIVITY_INTERVAL_S", 10)
 ANALYZER_CONNECT_TIMEOUT_S = _number("ANALYZER_CONNECT_TIMEOUT_S", 5)
 ANALYZER_STATEMENT_TIMEOUT_MS = _number("ANALYZER_STATEMENT_TIMEOUT_MS", 10_000)
 ANALYZER_LOCK_TIMEOUT_MS = _number("ANALYZER_LOCK_TIMEOUT_MS", 100)
-ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR = _number("ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR", 60)
-ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND = _number("ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND", 20)
+ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR = _number("ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR", 60, least=0)
+ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND = _number("ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND", 20, least=0)
 ANALYZER_KEEP_MINUTES_DAYS = _number("ANALYZER_KEEP_MINUTES_DAYS", 7)
 ANALYZER_KEEP_HOURS_DAYS = _number("ANALYZER_KEEP_HOURS_DAYS", 35)
 ANALYZER_KEEP_DAYS_DAYS = _number("ANALYZER_KEEP_DAYS_DAYS", 400)
-ANALYZER_KEEP_PLANNER_DAYS = _number("ANALYZER_KEEP_PLANNER_DAYS", 35)
-ANALYZER_OUTCOME_CALLS = _number("ANALYZER_OUTCOME_CALLS", 30)
-ANALYZER_OUTCOME_WAIT_S = _number("ANALYZER_OUTCOME_WAIT_S", 3600)
-ANALYZER_ASSUMED_ROUND_TRIP_MS = float(os.environ.get("ANALYZER_ASSUMED_ROUND_TRIP_MS", "0.5"))
+ANALYZER_KEEP_PLANNER_DAYS = _number("ANALYZER_KEEP_PLANNER_DAYS", 35, least=0)
+ANALYZER_OUTCOME_CALLS = _number("ANALYZER_OUTCOME_CALLS", 30, least=0)
+ANALYZER_OUTCOME_WAIT_S = _number("ANALYZER_OUTCOME_WAIT_S", 3600, least=0)
+ANALYZER_ASSUMED_ROUND_TRIP_MS = _milliseconds("ANALYZER_ASSUMED_ROUND_TRIP_MS", 0.5)
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "plain": {
-            "class": "analyzer.runtime.logs.VisibleFormatter",
+            "class": "analyzer.runtime.log_lines.VisibleFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },

@@ -15,8 +15,8 @@ from dashboard.indexes import views as indexes
 from dashboard.indexes import what_if_views as what_if
 from dashboard.mail import views as reports
 from dashboard.people import audit_views as audit
+from dashboard.people import login_session_views as login_sessions
 from dashboard.people import login_views as login
-from dashboard.people import session_views as sessions
 from dashboard.people import user_views as users
 from dashboard.servers import form_views as server_form
 from dashboard.servers import merge_views as server_merge
@@ -87,9 +87,9 @@ urlpatterns = [
         login.PasswordResetConfirm.as_view(),
         name="password_reset_confirm",
     ),
-    path("account/sessions/", sessions.sessions, name="sessions"),
-    path("account/sessions/<int:pk>/end/", sessions.end, name="session_end"),
-    path("account/sessions/end-others/", sessions.end_others, name="sessions_end_others"),
+    path("account/sessions/", login_sessions.sessions, name="sessions"),
+    path("account/sessions/<int:pk>/end/", login_sessions.end, name="session_end"),
+    path("account/sessions/end-others/", login_sessions.end_others, name="sessions_end_others"),
     path("users/", users.users, name="users"),
     path("users/invite/", users.invite, name="user_invite"),
     path("users/invitations/<int:pk>/withdraw/", users.withdraw, name="invitation_withdraw"),

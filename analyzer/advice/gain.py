@@ -100,7 +100,7 @@ def gain_as_json(gain: Gain | None) -> dict[str, Any]:
     }
 
 
-def gain_from_json(said: Mapping[str, float | None] | None) -> Gain | None:
+def gain_from_json(kept: Mapping[str, float | None] | None) -> Gain | None:
     """What gain_as_json wrote; None where nothing was measured, also by a version that did not write it."""
-    now, then = (said.get("now_s_per_day"), said.get("then_s_per_day")) if said else (None, None)
+    now, then = (kept.get("now_s_per_day"), kept.get("then_s_per_day")) if kept else (None, None)
     return None if now is None or then is None else Gain(now, then)

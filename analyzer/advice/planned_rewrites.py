@@ -41,7 +41,9 @@ def planned_rewrite(
     )
 
 
-def _explained(planner: Planner, found: Equivalent, facts: SchemaFacts) -> Mapping[str, Any] | Refused:
-    statement = WorkloadStatement(found.kind, found.sql, calls_per_day=1.0, total_time_s_per_day=0.0, mean_time_ms=0.0)
+def _explained(planner: Planner, equivalent: Equivalent, facts: SchemaFacts) -> Mapping[str, Any] | Refused:
+    statement = WorkloadStatement(
+        equivalent.kind, equivalent.sql, calls_per_day=1.0, total_time_s_per_day=0.0, mean_time_ms=0.0
+    )
     query = generic_query(statement, facts)
     return query if isinstance(query, Refused) else planner.explain(query)

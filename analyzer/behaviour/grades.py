@@ -26,18 +26,18 @@ class GradeEvidence:
         return f"{self.grade}, by {and_list(self.rests_on)}"
 
 
-def grounds_of(found: PageLookup, likelihood: float, least_followed: float) -> GradeEvidence:
+def grounds_of(lookup: PageLookup, likelihood: float, least_followed: float) -> GradeEvidence:
     """The counters alone: possible; with a foreign key: likely; with sessions or a route in common: confirmed."""
     rests_on = ["the counters"]
-    has_key = found.parent is not None and found.parent.link.by_constraint
+    has_key = lookup.parent is not None and lookup.parent.link.by_constraint
     if has_key:
         rests_on.append("the key that the rows bring")
-    shown = found.verdict.is_shown(likelihood, least_followed)
+    shown = lookup.verdict.is_shown(likelihood, least_followed)
     if shown:
         rests_on.append("the order of statements in sessions")
-    if found.route:
+    if lookup.route:
         rests_on.append("their route")
-    if shown or found.route:
+    if shown or lookup.route:
         return GradeEvidence(Grade.CONFIRMED, tuple(rests_on))
     return GradeEvidence(Grade.LIKELY if has_key else Grade.POSSIBLE, tuple(rests_on))
 

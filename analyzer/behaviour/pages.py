@@ -65,15 +65,15 @@ def by_page(lookups: Sequence[PageLookup]) -> Iterator[list[PageLookup]]:
         yield _once(groups[root])
 
 
-def _root(one: PageLookup, lookups: Sequence[PageLookup], depth: int = 0) -> str:
+def _root(lookup: PageLookup, lookups: Sequence[PageLookup], depth: int = 0) -> str:
     """The fingerprint of the statement whose rows all of it follows."""
-    assert one.parent is not None
+    assert lookup.parent is not None
     above = [
-        f for f in lookups if f.parent and f.lookup.series is one.parent.series and _goes_with(f.page, one.page)
+        f for f in lookups if f.parent and f.lookup.series is lookup.parent.series and _goes_with(f.page, lookup.page)
     ]  # fmt: skip
-    if one.parent.is_repeated and above and depth < 4:
+    if lookup.parent.is_repeated and above and depth < 4:
         return _root(above[0], lookups, depth + 1)
-    return one.parent.series.fingerprint
+    return lookup.parent.series.fingerprint
 
 
 def _is_same_page(a: StatementSeries, b: StatementSeries) -> bool:

@@ -195,26 +195,26 @@ def _share(
         yield abs(old - new) * weight, what, f" from {old:.3f} to {new:.3f}"
 
 
-def _distinct(told: Statistics, rows: float) -> float:
-    n = _number(told, "n_distinct")
+def _distinct(statistics: Statistics, rows: float) -> float:
+    n = _number(statistics, "n_distinct")
     return n if n >= 0 else -n * max(rows, 0.0)
 
 
-def _number(told: Statistics, name: str) -> float:
-    return float(told.get(name) or 0.0)
+def _number(statistics: Statistics, name: str) -> float:
+    return float(statistics.get(name) or 0.0)
 
 
-def _frequencies(told: Statistics) -> list[float]:
-    text = (told.get("most_common_freqs") or "").strip("{}")
+def _frequencies(statistics: Statistics) -> list[float]:
+    text = (statistics.get("most_common_freqs") or "").strip("{}")
     return [float(part) for part in text.split(",")] if text else []
 
 
-def _top(told: Statistics) -> float:
-    return max(_frequencies(told), default=0.0)
+def _top(statistics: Statistics) -> float:
+    return max(_frequencies(statistics), default=0.0)
 
 
-def _listed(told: Statistics) -> float:
-    return sum(_frequencies(told))
+def _listed(statistics: Statistics) -> float:
+    return sum(_frequencies(statistics))
 
 
 def _ratio(old: float, new: float) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from analyzer.checks import Check, all_checks, impact
-from analyzer.checks.threshold import Threshold
+from analyzer.checks.threshold import SharedThresholds, Threshold
 
 SUBJECTS = {  # sub-package -> what its checks look at
     "plan": "One executed plan, node by node",
@@ -20,7 +20,7 @@ SUBJECTS = {  # sub-package -> what its checks look at
 }
 
 
-def paragraphs(check: Check) -> list[str]:
+def paragraphs(check: Check | SharedThresholds) -> list[str]:
     """The check's help: what it means, how to verify and mend it, when to leave it alone."""
     return [" ".join(part.split()) for part in check.doc.split("\n\n")]
 
@@ -52,8 +52,9 @@ def pages() -> dict[str, str]:
         for check in checks:
             lines += list(_of_check(check))
         written[f"{subject}.md"] = "\n".join(lines)
-    index += ["## Severity by time", "", " ".join((impact.__doc__ or "").split("\n\n")[1].split()), ""]
-    index += list(_table(list(impact.THRESHOLDS.items())))
+    shared = impact.SEVERITY_BY_TIME
+    index += [f"## {shared.title}", "", *(line for part in paragraphs(shared) for line in (part, ""))]
+    index += list(_table(list(shared.thresholds.items())))
     written["README.md"] = "\n".join([*index, ""])
     return written
 

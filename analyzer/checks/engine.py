@@ -74,6 +74,12 @@ class Rules:
     off: frozenset[str] = frozenset()
     thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
+    @property
+    def severity_limits(self) -> Mapping[str, float]:
+        """``impact.LIMITS`` in force."""
+        shared = impact.SEVERITY_BY_TIME.code
+        return {name: self.thresholds.get((shared, name), value) for name, value in impact.LIMITS.items()}
+
 
 AS_THEY_COME = Rules()
 
@@ -271,7 +277,7 @@ def run_checks(
     context = context or Context()
     outcome = find(container, context, checks=checks, rules=rules, stop_on=stop_on)
     load = impact.Load(context.calls_per_day, context.mean_exec_time_ms, context.watched_s)
-    outcome.findings = [rated for f in outcome.findings if (rated := impact.rated(f, load)) is not None]
+    outcome.findings = impact.rated(outcome.findings, load, rules.severity_limits)
     if isinstance(container, SchemaFacts):
         together = {check.code: check.together for check in all_checks() if check.together is not None}
         outcome.findings = grouped(outcome.findings, container, together)

@@ -92,8 +92,7 @@ def index_in_order(node: PlanNode) -> IndexInOrder | None:
 
 def sort_keys(node: PlanNode) -> list[SortKey] | None:
     """None where one cannot be read."""
-    texts = node.raw.get("Sort Key")
-    keys = [read_sort_key(text) for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
+    keys = [read_sort_key(text) for text in node.sort_keys or ()]
     return None if None in keys else [key for key in keys if key is not None]
 
 

@@ -69,8 +69,8 @@ def otherwise(known: Context | StatementFacts, *kinds: str, condition: Condition
     return RewriteOffer(fixes) if fixes else RewriteOffer(why_not=_why_not(found))
 
 
-def _why_not(found: list[Equivalent | NotRewritten]) -> str:
-    reasons = [reason for each in found if isinstance(each, NotRewritten) for reason in each.reasons]
+def _why_not(outcomes: list[Equivalent | NotRewritten]) -> str:
+    reasons = [reason for each in outcomes if isinstance(each, NotRewritten) for reason in each.reasons]
     return f" It is not written out here: {reasons[0]}." if reasons else ""
 
 
@@ -90,15 +90,15 @@ def _known(known: Context | StatementFacts) -> list[tuple[str, SchemaFacts]]:
     return [] if known.facts is None or known.normalized_sql is None else [(known.normalized_sql, known.facts)]
 
 
-def _as_sql(found: Equivalent) -> Fix:
-    provided = f", provided that {'; '.join(found.given)}" if found.given else ""
-    return Fix(f"{SAME_ROWS}{provided}", "sql", found.laid_out)
+def _as_sql(equivalent: Equivalent) -> Fix:
+    provided = f", provided that {'; '.join(equivalent.given)}" if equivalent.given else ""
+    return Fix(f"{SAME_ROWS}{provided}", "sql", equivalent.laid_out)
 
 
-def _in_orms(found: Equivalent) -> tuple[Fix, ...]:
+def _in_orms(equivalent: Equivalent) -> tuple[Fix, ...]:
     """() where the code would say something else than this form of the kind."""
-    kind = found.kind
-    if kind in SAID_OF and found.forms != (SAID_OF[kind],):
+    kind = equivalent.kind
+    if kind in SAID_OF and equivalent.forms != (SAID_OF[kind],):
         return ()
     titles = (("django", "In Django", IN_DJANGO), ("sqlalchemy", "In SQLAlchemy", IN_SQLALCHEMY))
     return tuple(Fix(f"{title}, likewise", name, code[kind]) for name, title, code in titles if kind in code)

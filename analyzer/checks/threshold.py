@@ -1,5 +1,6 @@
-"""A limit of a check, with its unit and its source."""
+"""A limit of a check, with its unit and its source; and limits that many checks share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -10,3 +11,13 @@ class Threshold:
     value: float
     unit: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharedThresholds:
+    """Limits that many checks share. A server's rules know them by ``code``, as a check's own."""
+
+    code: str
+    title: str
+    doc: str
+    thresholds: Mapping[str, Threshold]

@@ -27,9 +27,8 @@ def spilled_ratio(node: PlanNode) -> float:
 
 def hash_bytes_needed(node: PlanNode, groups: float) -> float:
     """At most what a hash table of ``groups`` takes, by their width; of one that spilled, its batches tell more."""
-    output = node.raw.get("Output")
-    texts = [*map(str, output), node.filter or ""] if isinstance(output, list) else None
-    is_plain = texts is not None and not any(STATEFUL.search(text) for text in texts)
+    output = node.output
+    is_plain = output is not None and not any(STATEFUL.search(text) for text in (*output, node.filter or ""))
     needed = groups * ((node.plan_width_bytes or 0) + (GROUP_BYTES if is_plain else STATEFUL_GROUP_BYTES))
     for table in node.hash_aggregates:
         if table.batches > 1 and table.peak_memory_bytes:

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from analyzer.demo.pages import ENDPOINTS, Endpoint
+from analyzer.demo.shop_pages import ENDPOINTS, Endpoint
 from analyzer.demo.statements import TOP_CATEGORIES
 from analyzer.demo.visit import Row, Shop, Visit
 

@@ -64,8 +64,7 @@ def _hashed(plan: Plan) -> frozenset[str]:
 
 def _reader_of_root(plan: Plan) -> str | None:
     """auto_explain prints a cursor's plan with as many rows as were fetched."""
-    text = plan.raw.get("Query Text")
-    return "cursor" if isinstance(text, str) and CURSOR.match(text) else None
+    return "cursor" if CURSOR.match(plan.query_text or "") else None
 
 
 def _read(top: PlanNode, stop: str | None, result: Comparable, hashed: frozenset[str]) -> None:

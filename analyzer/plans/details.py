@@ -83,6 +83,12 @@ class Storage:
     maximum_bytes: int | None
 
 
+def texts(raw: Raw, name: str) -> tuple[str, ...] | None:
+    """What EXPLAIN prints as a list of texts; None where it printed none."""
+    printed = raw.get(name)
+    return tuple(map(str, printed)) if isinstance(printed, list) else None
+
+
 def sorts(raw: Raw, workers: tuple[Raw, ...]) -> tuple[SortSpace, ...]:
     """The leader's sort, if it took part, and each worker's."""
     if not workers and SORTED.isdisjoint(raw):

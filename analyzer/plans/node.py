@@ -3,6 +3,8 @@
 Per-loop means (rows, times, rows removed) keep PostgreSQL's name; ``total_`` stands for all loops. Below a
 Gather loops count the processes too, so a total of rows is right and a total of time would be a sum over
 processes: ``exclusive_time_ms`` and ``total_time_ms`` are wall-clock estimates (see ``exclusive.py``).
+
+Long: what EXPLAIN printed of a step and what follows from it are the words that all checks speak.
 """
 
 from collections import Counter
@@ -99,6 +101,28 @@ class PlanNode:
     def expression(self, key: str) -> str | None:
         value = self.raw.get(key)
         return value if isinstance(value, str) else None
+
+    @property
+    def output(self) -> tuple[str, ...] | None:
+        """Its columns, only with VERBOSE."""
+        return details.texts(self.raw, "Output")
+
+    @property
+    def sort_keys(self) -> tuple[str, ...] | None:
+        return details.texts(self.raw, "Sort Key")
+
+    @property
+    def group_keys(self) -> tuple[str, ...] | None:
+        return details.texts(self.raw, "Group Key")
+
+    @property
+    def has_grouping_sets(self) -> bool:
+        return "Grouping Sets" in self.raw
+
+    @property
+    def strategy(self) -> str | None:
+        """Of an Aggregate or SetOp: Plain, Sorted, Hashed, Mixed."""
+        return self.expression("Strategy")
 
     @property
     def sorts(self) -> tuple[details.SortSpace, ...]:
@@ -300,6 +324,12 @@ class Plan:
     def is_analyzed(self) -> bool:
         """EXPLAIN ANALYZE: the statement ran, rows and loops are known (times too, unless TIMING OFF)."""
         return self.root.loops is not None
+
+    @property
+    def query_text(self) -> str | None:
+        """The statement that auto_explain logged beside the plan."""
+        text = self.raw.get("Query Text")
+        return text if isinstance(text, str) else None
 
     @property
     def has_timing(self) -> bool:

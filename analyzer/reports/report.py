@@ -288,11 +288,11 @@ def _costliest_first(finding: ReportedFinding) -> tuple[bool, float, int, str]:
     return (impact is None, -(impact or 0.0), -finding.severity, finding.key)
 
 
-def _with_indexes(told: _Sorted, indexes: list[IndexToCreate]) -> list[IndexToCreate]:
+def _with_indexes(findings: _Sorted, indexes: list[IndexToCreate]) -> list[IndexToCreate]:
     """Give each finding that is open the index that answers it, told whole with the first; the indexes left over."""
     by_gain = sorted(indexes, key=lambda i: (-(i.saved_s_per_day or 0.0), i.ddl))
     used: list[IndexToCreate] = []
-    for group in (told.new, told.worse, told.open):
+    for group in (findings.new, findings.worse, findings.open):
         for place, finding in enumerate(group):
             if finding.closed_at is not None:
                 continue

@@ -110,16 +110,16 @@ def recent_queue_state(now: datetime) -> QueueState | None:
     return _recent[1]
 
 
-def _worker(told: dict[str, Any], now: datetime) -> WorkerState:
-    seen_at = _time(told["seen_at"])
+def _worker(answer: dict[str, Any], now: datetime) -> WorkerState:
+    seen_at = _time(answer["seen_at"])
     return WorkerState(
-        name=told["name"],
-        queues=tuple(told["queues"]),
-        concurrency=told["concurrency"],
-        started_at=_time(told["started_at"]),
+        name=answer["name"],
+        queues=tuple(answer["queues"]),
+        concurrency=answer["concurrency"],
+        started_at=_time(answer["started_at"]),
         seen_at=seen_at,
         is_silent=(now - seen_at).total_seconds() > SILENT_AFTER_S,
-        says=told.get("says", ""),
+        says=answer.get("says", ""),
     )
 
 

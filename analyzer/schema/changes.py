@@ -106,9 +106,9 @@ def _several(thing: str, names: Sequence[str]) -> str:
     return f"{len(names)} {thing}s ({', '.join(names[:NAMED])}, ...)"
 
 
-def _few(said: Sequence[str]) -> str:
-    more = len(said) - MOST_OF_A_TABLE
-    return ", ".join(said[:MOST_OF_A_TABLE]) + (f" and {counted(more, 'more change')}" if more > 0 else "")
+def _few(changes: Sequence[str]) -> str:
+    more = len(changes) - MOST_OF_A_TABLE
+    return ", ".join(changes[:MOST_OF_A_TABLE]) + (f" and {counted(more, 'more change')}" if more > 0 else "")
 
 
 def _altered(was: TableFacts, now: TableFacts, called: _Now) -> Iterator[str]:

@@ -60,7 +60,6 @@ class DatabaseFacts:
     name: str
     is_template: bool = False
     allows_connections: bool = True
-    connection_limit: int = -1
     size_bytes: int | None = None  # None where the login may not connect to it
     frozen_xid_age: int = 0
     multixact_age: int = 0
@@ -71,8 +70,6 @@ class DatabaseFacts:
     sessions: int = 0  # connected at the moment of reading
     commits: int = 0
     rollbacks: int = 0
-    blocks_read: int = 0
-    blocks_hit: int = 0
     temp_files: int = 0
     temp_bytes: int = 0
     deadlocks: int = 0
@@ -92,7 +89,6 @@ class RoleFacts:
     creates_databases: bool = False
     replicates: bool = False
     bypasses_row_security: bool = False
-    connection_limit: int = -1
     settings: Mapping[str, str] = field(default_factory=dict)
     member_of: tuple[str, ...] = ()
 
@@ -132,9 +128,6 @@ class CheckpointFacts:
 
     timed: int
     requested: int
-    write_time_ms: float
-    sync_time_ms: float
-    buffers_written: int
     stats_reset: datetime | None = None
 
 

@@ -11,7 +11,6 @@ class ConstraintFacts:
     kind: str  # pg_constraint.contype: c check, p primary key, u unique, x exclusion, n not null (18)
     columns: tuple[str, ...] = ()
     definition: str = ""  # pg_get_constraintdef; "" where the table was locked
-    index_oid: int | None = None
     is_validated: bool = True
     is_enforced: bool = True  # 18
     is_deferrable: bool = False

@@ -13,7 +13,6 @@ class HeapFill:
     size_bytes: int
     free_bytes: int
     dead_rows: int
-    dead_bytes: int
     row_bytes: float | None = None
 
     def __post_init__(self) -> None:
@@ -28,8 +27,6 @@ class BtreeFill:
     size_bytes: int
     leaf_pages: int
     internal_pages: int
-    empty_pages: int
-    deleted_pages: int
     leaf_density_ratio: float | None
 
     def __post_init__(self) -> None:

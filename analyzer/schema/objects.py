@@ -18,7 +18,6 @@ class SequenceFacts:
     is_readable: bool
     start: int = 1
     increment: int = 1
-    min_value: int = 1
     max_value: int = 2**63 - 1
     cache: int = 1
     is_cycled: bool = False
@@ -86,4 +85,3 @@ class SchemaRights:
     name: str
     owner: str
     public_may_create: bool
-    public_may_use: bool

@@ -166,14 +166,14 @@ def check_plans(
     records = [r for r in _newest_plans(database) if r.statement_id in daily or r.statement.last_seen > seen_from]
     current = judgement.judged_with(database, rules)
     judgement.judge([r for r in records if judgement.is_due(r, facts, current)], facts, rules, current)
-    outcome = Outcome()
+    outcome, limits = Outcome(), rules.severity_limits
     for record in records:
         one = judgement.kept(record)
         rate = daily.get(record.statement_id)
         load = impact.Load(0.0)
         if rate is not None:
             load = impact.Load(rate.calls_per_day, rate.mean_exec_time_ms, rate.watched_s)
-        one.findings = [rated for f in one.findings if (rated := impact.rated(f, load)) is not None]
+        one.findings = impact.rated(one.findings, load, limits)
         outcome.add(one)
     outcome.findings = _worst_of_each(outcome.findings)
     # of one that did not run what is left out as too rare is not gone

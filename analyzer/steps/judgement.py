@@ -91,5 +91,5 @@ def current(record: PlanRecord, rules: Rules) -> Outcome | None:
     if record.judged_with != judged_with(record.database, rules):
         return None
     outcome = kept(record)
-    outcome.findings = [rated for f in outcome.findings if (rated := impact.rated(f, impact.Load())) is not None]
+    outcome.findings = impact.rated(outcome.findings, impact.Load(), rules.severity_limits)
     return outcome

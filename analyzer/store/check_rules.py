@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from django.utils import timezone
 
 from analyzer.checks import Check, Rules, all_checks
+from analyzer.checks.impact import SEVERITY_BY_TIME
+from analyzer.checks.threshold import SharedThresholds
 from analyzer.errors import BadInput
 from analyzer.models import CheckRule, Server
 
 
 def rules_of(server: Server) -> Rules:
     """Of checks and thresholds that this version has; what an older one knew is left alone."""
-    known = {check.code: check for check in all_checks()}
+    known: dict[str, Check | SharedThresholds] = {check.code: check for check in all_checks()}
+    known[SEVERITY_BY_TIME.code] = SEVERITY_BY_TIME
     rows = [row for row in CheckRule.objects.filter(server=server) if row.code in known]
     return Rules(
         off=frozenset(row.code for row in rows if row.is_off),
@@ -26,7 +29,13 @@ def rules_of(server: Server) -> Rules:
 
 
 def change_rule(
-    server: Server, check: Check, *, is_off: bool, thresholds: Mapping[str, float], reason: str, by: str
+    server: Server,
+    check: Check | SharedThresholds,
+    *,
+    is_off: bool,
+    thresholds: Mapping[str, float],
+    reason: str,
+    by: str,
 ) -> None:
     """Keep what is to differ from the check as it comes; with nothing that differs the rule goes.
 

@@ -18,13 +18,13 @@ FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 
 
 def unjudged_groups(
-    records: QuerySet[FindingRecord], found: Mapping[str, Finding], unjudged: Mapping[str, Collection[str]]
+    records: QuerySet[FindingRecord], findings: Mapping[str, Finding], unjudged: Mapping[str, Collection[str]]
 ) -> list[FindingRecord]:
     """Open ones that were not found, of which a member was not judged. One query, none where all was judged."""
     things = {code: set(about) for code, about in unjudged.items() if any(about)}
     if not things:
         return []
-    not_found = records.filter(code__in=list(things), closed_at__isnull=True).exclude(key__in=list(found))
+    not_found = records.filter(code__in=list(things), closed_at__isnull=True).exclude(key__in=list(findings))
     some = not_found.exclude(members=[]).only("code", "key", "severity", "members")
     return [r for r in some if any(_is_about(member, things[r.code]) for member in r.members)]
 
@@ -37,11 +37,11 @@ def members_of(record: FindingRecord, finding: Finding, unjudged: Collection[str
 
 
 def covered_by_groups(
-    records: QuerySet[FindingRecord], found: Mapping[str, Finding], kept: Sequence[FindingRecord]
+    records: QuerySet[FindingRecord], findings: Mapping[str, Finding], kept: Sequence[FindingRecord]
 ) -> set[str]:
     """Keys of what was found of one thing that a group tells, which is ``kept`` open; not of what is open by itself."""
     tells = {(group.code, member): group.severity for group in kept for member in group.members}
-    told = {key for key, f in found.items() if f.severity <= tells.get((f.code, f.thing), 0)}
+    told = {key for key, f in findings.items() if f.severity <= tells.get((f.code, f.thing), 0)}
     if not told:
         return told
     return told.difference(records.filter(key__in=told, closed_at__isnull=True).values_list("key", flat=True))

@@ -28,9 +28,9 @@ NEW_FOR = timedelta(days=1)
 BUILT_WITHIN = timedelta(days=2)  # judgement: a plan or a count shows the index soon after, a rate of a day after that
 
 
-def event(record: FindingRecord, what: FindingEvent.What, at: datetime, by: str = "", detail: str = "") -> FindingEvent:
+def event(record: FindingRecord, kind: FindingEvent.What, at: datetime, by: str = "", detail: str = "") -> FindingEvent:
     return FindingEvent(
-        finding=record, at=at, what=what, by=by, detail=detail, impact_s_per_day=record.impact_s_per_day
+        finding=record, at=at, what=kind, by=by, detail=detail, impact_s_per_day=record.impact_s_per_day
     )
 
 
@@ -88,11 +88,11 @@ def _dearer(record: FindingRecord, before_s: float | None, now: datetime) -> str
     return f"it cost {_rate(before_s, record)}"
 
 
-def _worse(record: FindingRecord, what: FindingEvent.What, reasons: Sequence[str], now: datetime) -> list[FindingEvent]:
+def _worse(record: FindingRecord, kind: FindingEvent.What, reasons: Sequence[str], now: datetime) -> list[FindingEvent]:
     if not reasons:
         return []
     record.worse_since = now
-    return [event(record, what, now, detail="; ".join(reasons))]
+    return [event(record, kind, now, detail="; ".join(reasons))]
 
 
 def _more_severe(record: FindingRecord, finding: Finding) -> str:

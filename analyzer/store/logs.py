@@ -44,12 +44,12 @@ class KeptLog:
     values: int = 0
     note: str = ""
 
-    def with_more(self, more: "KeptLog") -> "KeptLog":
+    def with_more(self, other: "KeptLog") -> "KeptLog":
         return KeptLog(
-            self.statements + more.statements,
-            self.unknown + more.unknown,
-            self.plans + more.plans,
-            self.values + more.values,
+            self.statements + other.statements,
+            self.unknown + other.unknown,
+            self.plans + other.plans,
+            self.values + other.values,
         )
 
     def as_json(self) -> dict[str, object]:

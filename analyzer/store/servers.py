@@ -183,14 +183,14 @@ def _new_server(label: str) -> Server:
     return Server(name=_free("name", label), slug=_free("slug", slugify(label) or "server"))
 
 
-def _free(field: str, wanted: str) -> str:
-    """``wanted``, or with the first number that makes it unique."""
-    wanted = wanted[:90]
-    taken = set(Server.objects.filter(**{f"{field}__startswith": wanted}).values_list(field, flat=True))
+def _free(field: str, name: str) -> str:
+    """``name``, or with the first number that makes it unique."""
+    name = name[:90]
+    taken = set(Server.objects.filter(**{f"{field}__startswith": name}).values_list(field, flat=True))
     if field == "slug":
         taken |= RESERVED_SLUGS
-    number, candidate = 2, wanted
+    number, candidate = 2, name
     while candidate in taken:
-        candidate = f"{wanted}-{number}"
+        candidate = f"{name}-{number}"
         number += 1
     return candidate

@@ -24,7 +24,6 @@ class TidyResult:
 
     rolled_up_rows: int = 0
     packed_points: int = 0
-    dropped_partitions: int = 0
     is_busy: bool = False
 
 
@@ -41,7 +40,7 @@ def tidy_store(now: datetime | None = None) -> TidyResult:
                 rolled += roll_up(server)
                 _tidy_entries(server, now)
         packed = pack_hours(now)
-        dropped = drop_old(now)
+        drop_old(now)
         plan_periods.drop_old(now)
         planner_past.drop_old(now)
         events.drop_old(now)
@@ -49,7 +48,7 @@ def tidy_store(now: datetime | None = None) -> TidyResult:
         Snapshot.objects.filter(taken_at__lt=now - timedelta(days=settings.ANALYZER_KEEP_HOURS_DAYS)).delete()
         ExplainAudit.objects.filter(at__lt=now - timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS)).delete()
         clusters.keep_one_per_day(now, timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS))
-    return TidyResult(rolled, packed, len(dropped))
+    return TidyResult(rolled, packed)
 
 
 def _is_due(server: Server, now: datetime) -> bool:

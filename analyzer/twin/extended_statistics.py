@@ -108,13 +108,13 @@ def read_extended_statistics(
 
 
 def set_extended_statistics(
-    superuser: "psycopg.Connection[Any]", object_: ExtendedObject, suffix: str, told: Mapping[str, str | None]
+    superuser: "psycopg.Connection[Any]", object_: ExtendedObject, suffix: str, statistics: Mapping[str, str | None]
 ) -> None:
     """What ``read_extended_statistics`` told of it at another moment; empty: nothing is known."""
     numbers = {**dict(enumerate(object_.keys, start=1)), **{-n: -n for n in range(1, MOST_COLUMNS + 1)}}
     values = (
-        ndistinct_bytes(told.get("n_distinct"), numbers),
-        dependencies_bytes(told.get("dependencies"), numbers),
+        ndistinct_bytes(statistics.get("n_distinct"), numbers),
+        dependencies_bytes(statistics.get("dependencies"), numbers),
     )
     inherited = bool(suffix)
     with superuser.transaction():

@@ -25,8 +25,8 @@ from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.twin import limits
 from analyzer.twin.catalog import FIRST_ID, TwinCatalog, TwinRelation
 from analyzer.twin.cluster import SCHEMA
-from analyzer.twin.estimate import Estimator, Size
 from analyzer.twin.files import DataFiles
+from analyzer.twin.hypothetical_size import Estimator, Size
 from analyzer.twin.session import PlanningSession
 from analyzer.twin.statistics import StatisticsReader
 from analyzer.twin.watch import TwinEnded, WatchedConnection
@@ -125,9 +125,9 @@ class Hypotheticals:
 
     # -- making them --------------------------------------------------------------------------------------
 
-    def _make(self, wanted: Mapping[Key, IndexDefinition]) -> None:
+    def _make(self, definitions: Mapping[Key, IndexDefinition]) -> None:
         parts: dict[Key, list[IndexPart]] = {}
-        for key, definition in wanted.items():
+        for key, definition in definitions.items():
             parts_of = self._parts(definition)
             if isinstance(parts_of, Refused):
                 self._answers[key] = parts_of
@@ -141,7 +141,7 @@ class Hypotheticals:
             with self.role.transaction():
                 for key in list(parts):
                     with self._blaming(key):
-                        refused = self._create(wanted[key], parts[key])
+                        refused = self._create(definitions[key], parts[key])
                     if refused is not None:
                         self._answers[key] = refused
                         del parts[key]
@@ -152,10 +152,10 @@ class Hypotheticals:
         for key, some in parts.items():
             for part in some:
                 with self._blaming(key):
-                    self._describe(wanted[key], part)
-        self._write_files(wanted, parts)
+                    self._describe(definitions[key], part)
+        self._write_files(definitions, parts)
         for key, some in parts.items():
-            self._answers[key] = self._remember(wanted[key], some)
+            self._answers[key] = self._remember(definitions[key], some)
 
     def _parts(self, definition: IndexDefinition) -> list[IndexPart] | Refused:
         table = self.catalog.tables.get((definition.table.schema, definition.table.name))
@@ -263,7 +263,9 @@ class Hypotheticals:
         except psycopg.Error as error:  # the index is then planned with default guesses, as before the first ANALYZE
             logger.debug("No statistics for an expression: %s", error.sqlstate)
 
-    def _write_files(self, wanted: Mapping[Key, IndexDefinition], parts: Mapping[Key, Sequence[IndexPart]]) -> None:
+    def _write_files(
+        self, definitions: Mapping[Key, IndexDefinition], parts: Mapping[Key, Sequence[IndexPart]]
+    ) -> None:
         everything = [part for some in parts.values() for part in some]
         oids = [part.oid for part in everything if part.path is not None]
         self.superuser.execute(
@@ -276,7 +278,7 @@ class Hypotheticals:
                 if part.path is None or part.size is None:
                     continue
                 blocks = part.size.blocks
-                match wanted[key].method:
+                match definitions[key].method:
                     case "btree":
                         self.files.make_btree(part.path, max(blocks, (part.size.level or 0) + 2), part.size.level or 0)
                     case "gin":

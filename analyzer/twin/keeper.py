@@ -41,9 +41,9 @@ from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin.build import Built, build
 from analyzer.twin.cluster import open_cluster
-from analyzer.twin.estimate import Estimator
 from analyzer.twin.extensions import ALLOWED, BUILT_IN
-from analyzer.twin.locks import lock, try_lock
+from analyzer.twin.file_locks import lock, try_lock
+from analyzer.twin.hypothetical_size import Estimator
 from analyzer.twin.restore import NO_SPACE
 from analyzer.twin.twin import Timing, Twin
 from analyzer.twin.upkeep import OLDEST_S, WATCHED, key_of, remove_superseded, remove_surplus

@@ -154,17 +154,17 @@ class Restorer:
             ),
         ]
 
-    def _again(self, wanted: Sequence[ArchiveEntry], failed: dict[int, str]) -> None:
-        rest = [e for e in wanted if e.id in failed and e.kind != "FOREIGN TABLE"]
+    def _again(self, entries: Sequence[ArchiveEntry], failed: dict[int, str]) -> None:
+        rest = [e for e in entries if e.id in failed and e.kind != "FOREIGN TABLE"]
         for entry in rest:
             del failed[entry.id]
         failed |= self._restore_some(rest)
 
-    def _create_collations(self, wanted: Sequence[ArchiveEntry], failed: dict[int, str]) -> int:
+    def _create_collations(self, entries: Sequence[ArchiveEntry], failed: dict[int, str]) -> int:
         """Stand-ins for those that could not be created and those that others miss; how many were made."""
         made = []
         with superuser(self.cluster) as connection:
-            for entry in [e for e in wanted if e.kind == "COLLATION" and e.id in failed]:
+            for entry in [e for e in entries if e.kind == "COLLATION" and e.id in failed]:
                 for node in self._statements(entry) or ():
                     if not isinstance(node, ast.DefineStmt) or len(node.defnames) != 2:
                         continue
@@ -177,7 +177,7 @@ class Restorer:
                     if made[-1] is not None:
                         del failed[entry.id]
             names = {m["name"] for reason in failed.values() if (m := _NO_COLLATION.search(reason))}
-            names -= {c.name for c in self.collations} | {_name(e) for e in wanted if e.kind == "COLLATION"}
+            names -= {c.name for c in self.collations} | {_name(e) for e in entries if e.kind == "COLLATION"}
             for name in sorted(names):
                 kind = "ICU" if name.endswith("-x-icu") else "not on this machine"
                 made.append(create_collation(connection, "pg_catalog", name, kind=kind))

@@ -24,9 +24,9 @@ from analyzer.twin.build import Built
 from analyzer.twin.catalog import TwinCatalog
 from analyzer.twin.cluster import connect_role, connect_superuser
 from analyzer.twin.distinct_groups import Groups, distinct_groups
-from analyzer.twin.estimate import Estimator, Size, estimate_size
 from analyzer.twin.files import DataFiles
 from analyzer.twin.hypothetical import Hypotheticals
+from analyzer.twin.hypothetical_size import Estimator, Size, estimate_size
 from analyzer.twin.plan_object import cost_under_limit, index_names
 from analyzer.twin.relation_sizes import TwinSizes
 from analyzer.twin.relevance import Relevance

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.runtime.postgres import PostgresCluster
-from analyzer.twin.locks import try_lock
+from analyzer.twin.file_locks import try_lock
 
 WATCHED = "watched"
 OLDEST_S = 24 * 3600  # of statistics; also how long sample values of earlier dumps may stay
@@ -79,9 +79,9 @@ def disk_bytes(directory: Path) -> int:
     return total
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def _is_same(path: Path, other: Path) -> bool:
     try:
-        return one.samefile(other)
+        return path.samefile(other)
     except FileNotFoundError:
         return False
 

@@ -246,12 +246,12 @@ def _ordered_by(statement: Node) -> Iterator[tuple[str, Node]]:
             yield "order", node
 
 
-def _of_target(wanted: Node, statement: Node) -> Iterator[Node]:
+def _of_target(target: Node, statement: Node) -> Iterator[Node]:
     """What ORDER BY 1, or BY the name of something given out, means."""
-    if isinstance(wanted, ast.A_Const):
-        number, targets = getattr(wanted.val, "ival", None), getattr(statement, "targetList", None) or ()
+    if isinstance(target, ast.A_Const):
+        number, targets = getattr(target.val, "ival", None), getattr(statement, "targetList", None) or ()
         if isinstance(number, int) and 1 <= number <= len(targets):
             yield targets[number - 1]
-    elif isinstance(wanted, ast.ColumnRef):
-        name = next(iter(column_names(wanted)), None)
+    elif isinstance(target, ast.ColumnRef):
+        name = next(iter(column_names(target)), None)
         yield from (node.val for node in walk(statement) if isinstance(node, ast.ResTarget) and node.name == name)

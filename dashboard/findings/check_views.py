@@ -7,10 +7,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from analyzer.checks import Check, all_checks, impact
+from analyzer.checks import Check, all_checks
 from analyzer.checks.document import SUBJECTS, by_subject, paragraphs, subject_of
 from analyzer.checks.facts import StatementFacts
-from analyzer.checks.threshold import Threshold
+from analyzer.checks.impact import SEVERITY_BY_TIME
+from analyzer.checks.threshold import SharedThresholds, Threshold
 from analyzer.errors import BadInput
 from analyzer.models import CheckRule, Server
 from analyzer.plans import Plan
@@ -47,7 +48,13 @@ def checks(request: HttpRequest) -> HttpResponse:
         )
         for subject, of_subject in by_subject().items()
     ]
-    context = {"section": "findings", "groups": groups, "number": len(all_checks()), "shared": impact.THRESHOLDS}
+    context = {
+        "section": "findings",
+        "groups": groups,
+        "number": len(all_checks()),
+        "shared": SEVERITY_BY_TIME,
+        "shared_changed": changed.get(SEVERITY_BY_TIME.code, []),
+    }
     return render(request, "dashboard/checks.html", context)
 
 
@@ -63,7 +70,7 @@ def change(request: HttpRequest, code: str, server: str) -> HttpResponse:
     """Switch the check off or on for a server, or change its thresholds there. An empty field means: as it comes."""
     of_check, of_server = _get(code), get_object_or_404(Server, slug=server)
     reason = request.POST.get("reason", "")
-    is_off = request.POST.get("is_off") == "on"
+    is_off = request.POST.get("is_off") == "on" and isinstance(of_check, Check)
     thresholds: dict[str, float] = {}
     try:
         for name in of_check.thresholds:
@@ -94,7 +101,9 @@ def _number(name: str, typed: str) -> float:
         raise BadInput(f"{name} has to be a number: {typed[:40]!r} is none.") from error
 
 
-def _get(code: str) -> Check:
+def _get(code: str) -> Check | SharedThresholds:
+    if code == SEVERITY_BY_TIME.code:
+        return SEVERITY_BY_TIME
     check = next((c for c in all_checks() if c.code == code), None)
     if check is None:
         raise Http404(f"There is no check {code}.")
@@ -102,7 +111,12 @@ def _get(code: str) -> Check:
 
 
 def _page(
-    request: HttpRequest, of_check: Check, *, wrong: Server | None = None, error: str = "", status: int = 200
+    request: HttpRequest,
+    of_check: Check | SharedThresholds,
+    *,
+    wrong: Server | None = None,
+    error: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     rules = {rule.server_id: rule for rule in CheckRule.objects.filter(code=of_check.code)}
 
@@ -123,9 +137,9 @@ def _page(
         "section": "findings",
         "check": of_check,
         "paragraphs": paragraphs(of_check),
-        "subject": SUBJECTS[subject_of(of_check)],
-        "is_timed": of_check.kind.container in (Plan, StatementFacts),
-        "shared": impact.THRESHOLDS,
+        "subject": SUBJECTS[subject_of(of_check)] if isinstance(of_check, Check) else None,
+        "shared": SEVERITY_BY_TIME,
+        "is_timed": isinstance(of_check, Check) and of_check.kind.container in (Plan, StatementFacts),
         "servers": [on(server) for server in Server.objects.order_by("name")],
         "open_findings": open_findings().filter(code=of_check.code).count(),
     }

@@ -100,12 +100,12 @@ def costliest(server: Server) -> Iterable[FindingRecord]:
 
 
 def costs_by_check(
-    found: Iterable[FindingRecord], daily: Mapping[int, StatementRate], server_s_per_day: float
+    records: Iterable[FindingRecord], daily: Mapping[int, StatementRate], server_s_per_day: float
 ) -> list[CheckCost]:
     """The checks with the statements behind them. No statement counts with more than its own time."""
     titles = {check.code: check.title for check in all_checks()}
     by_check: dict[str, dict[int, list[FindingRecord]]] = {}
-    for finding in found:
+    for finding in records:
         pk = finding.statement_id
         if pk is not None and pk in daily:
             by_check.setdefault(finding.code, {}).setdefault(pk, []).append(finding)

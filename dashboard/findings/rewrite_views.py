@@ -59,12 +59,12 @@ def _planned(database: Database, statement: Statement, person: object) -> Rewrit
     return rewrite_plans(database.server, recorded[0], facts, person)
 
 
-def _sides(found: RewritePlans, statement: Statement) -> list[tuple[str, str, str]]:
+def _sides(plans: RewritePlans, statement: Statement) -> list[tuple[str, str, str]]:
     """The plan as it is and the cheapest other one: title, drawing and text of each; [] where there is none."""
-    best = found.rewrites[0] if found.rewrites else None
+    best = plans.rewrites[0] if plans.rewrites else None
     if best is None or best.explained is None:
         return []
-    before, after = redact_plan([found.explained]), redact_plan([best.explained])
+    before, after = redact_plan([plans.explained]), redact_plan([best.explained])
     return [
         ("As it is", plan_document(statement.normalized_sql, before), plan_text(before)),
         (f"Written otherwise: {best.kind}", plan_document(best.sql, after), plan_text(after)),

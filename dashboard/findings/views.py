@@ -23,7 +23,7 @@ from analyzer.models import FindingRecord, Server, Statement
 from analyzer.store import finding_life as life
 from analyzer.store.gains import gained
 from analyzer.store.suggestions import naming
-from dashboard.closed_findings import gained_line, last_closings
+from dashboard.findings.closed import gained_line, last_closings
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.rows import COSTLIEST_FIRST, sampled_and_failing
@@ -209,10 +209,10 @@ def _shown(fix: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _can_be_rewritten(found: FindingRecord) -> bool:
+def _can_be_rewritten(record: FindingRecord) -> bool:
     """Whether it has a statement written otherwise, that the twin can plan beside the one that runs."""
-    is_known = found.statement_id is not None and found.database_id is not None
-    return is_known and any(fix["title"].startswith(SAME_ROWS) for fix in found.fixes)
+    is_known = record.statement_id is not None and record.database_id is not None
+    return is_known and any(fix["title"].startswith(SAME_ROWS) for fix in record.fixes)
 
 
 def _statements(record: FindingRecord) -> list[Statement]:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 from analyzer.models import ExplainAudit, Server, Snapshot, StepStatus
 from analyzer.runtime.places import program
 from analyzer.runtime.workers import QUEUES, LastRun, QueueState, queue_state
-from analyzer.store.size import StoreSize, store_size
+from analyzer.store.store_size import StoreSize, store_size
 from dashboard.charts.bars import bars
 from dashboard.health.faults import MOST_SHOWN, check_faults, fault_troubles, statement_faults
 from dashboard.mail import queue as mail_queue

@@ -6,7 +6,7 @@ from typing import Any
 from celery import signals
 
 from analyzer.runtime import workers
-from analyzer.runtime.logs import VisibleFormatter
+from analyzer.runtime.log_lines import VisibleFormatter
 from analyzer.runtime.processes import die_with_parent
 
 _heartbeat: workers.Heartbeat | None = None

@@ -211,9 +211,9 @@ class _Names:
         return NamedStatement(fingerprint, self._found.get(fingerprint))
 
 
-def _fingerprints(said: KeptPoint, result: Mapping[str, Any], not_helped: Sequence[Any]) -> set[str]:
-    prints = {name for index in said.indexes for name in index.helps[:STATEMENTS_SHOWN]}
-    prints |= {h.statement for h in said.hurt} | {r.statement for r in said.at_risk}
+def _fingerprints(point: KeptPoint, result: Mapping[str, Any], not_helped: Sequence[Any]) -> set[str]:
+    prints = {name for index in point.indexes for name in index.helps[:STATEMENTS_SHOWN]}
+    prints |= {h.statement for h in point.hurt} | {r.statement for r in point.at_risk}
     prints |= {row["statement"] for row in not_helped}
     return prints | {fingerprint for fingerprint, _ in _not_planned(result)}
 
@@ -242,28 +242,28 @@ def _planned(
     )
 
 
-def _rollout(said: KeptPoint, facts: SchemaFacts, run: AdviceRun, now: datetime) -> Rollout | None:
+def _rollout(point: KeptPoint, facts: SchemaFacts, run: AdviceRun, now: datetime) -> Rollout | None:
     """None where something of it is not in the newest reading of the schema any more."""
     try:
-        changes = list(_changes(said, facts))
+        changes = list(_changes(point, facts))
     except (ParseError, LookupError):
         return None
     if not changes:
         return None
-    sizes = {index.name: index.size_bytes for index in said.indexes}
+    sizes = {index.name: index.size_bytes for index in point.indexes}
     return rollout(changes, now, sizes, database=run.database.name)
 
 
-def _changes(said: KeptPoint, facts: SchemaFacts) -> Iterator[Change]:
+def _changes(point: KeptPoint, facts: SchemaFacts) -> Iterator[Change]:
     tables = {table.qualified_name: table for table in facts}
     names: list[str] = []
-    for index in said.indexes:
+    for index in point.indexes:
         definition = definition_on(tables[index.table], index.definition)
         if definition is None:
             raise LookupError(index.name)
         yield creation(definition, facts, tuple(names), name=index.name)
         names.append(index.name)
     existing = {f"{i.schema}.{i.name}": (i, table) for table in facts for i in table.indexes}
-    for drop in said.drops:
+    for drop in point.drops:
         dropped, table = existing[drop.index]
         yield removal(dropped, table, facts)

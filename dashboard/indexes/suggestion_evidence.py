@@ -183,17 +183,17 @@ def _build_words(build_time_s: float | None) -> str:
     return "under a second" if build_time_s < 1 else f"about {duration(round(build_time_s) * 1000)}"
 
 
-def _writes_words(said: PlannedEvidence) -> str:
+def _writes_words(evidence: PlannedEvidence) -> str:
     """How many rows change, a day or in what was watched so far."""
-    rate, seen, seen_in_s = said.writes_per_day, said.writes_seen, said.writes_seen_in_s
+    rate, seen, seen_in_s = evidence.writes_per_day, evidence.writes_seen, evidence.writes_seen_in_s
     if rate is not None:
         return f"{short_count(rate)} a day"
     return "unknown" if seen is None or not seen_in_s else f"{short_count(seen)} in {span_words(seen_in_s)}"
 
 
-def _write_words(said: PlannedEvidence) -> str:
+def _write_words(evidence: PlannedEvidence) -> str:
     """What the table's writes cost more with the index, beside what it saves: both in the planner's units a day."""
-    writes, cost, worth = said.writes_per_day, said.write_cost_per_day, said.worth_per_day
+    writes, cost, worth = evidence.writes_per_day, evidence.write_cost_per_day, evidence.worth_per_day
     if cost is None or not worth or (writes is None and not cost):
         return "what they add is not known"
     if not cost:

@@ -245,7 +245,6 @@ class MailHealth:
     waiting: int
     late: int  # tried and not sent yet
     failed: int  # given up in the last FAILED_SHOWN
-    last_sent_at: datetime | None
     last_error: str
 
 
@@ -255,12 +254,10 @@ def mail_health(now: datetime) -> MailHealth:
     failed = ReportMail.objects.filter(state=state.FAILED, finished_at__gt=now - FAILED_SHOWN)
     late = waiting.filter(attempts__gt=0).exclude(last_error="")
     newest = (failed | late).order_by("-due_at").first()
-    sent = ReportMail.objects.filter(state=state.SENT).order_by("-finished_at").first()
     return MailHealth(
         waiting=waiting.count(),
         late=late.count(),
         failed=failed.count(),
-        last_sent_at=sent.finished_at if sent else None,
         last_error=newest.last_error if newest else "",
     )
 

@@ -20,8 +20,8 @@ from analyzer.reports.report import (
 from analyzer.store.gains import gained
 from analyzer.store.series.totals import StatementPage, statement_totals
 from analyzer.store.series.windows import Window
-from dashboard.closed_findings import closing_line, gained_line, is_gained, is_mended, last_closings
 from dashboard.figures import gain_line
+from dashboard.findings.closed import closing_line, gained_line, is_gained, is_mended, last_closings
 from dashboard.servers.actions import whole_sets
 from dashboard.servers.state import SamplingState, server_state
 from dashboard.templatetags.outcomes import outcome_sentence

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from analyzer.models import LoginLink
 from dashboard.models import Invitation
-from dashboard.people import sessions
+from dashboard.people import login_sessions
 from dashboard.permissions import OPERATOR, ROLES
 
 LINK_LIFETIME = timedelta(minutes=30)
@@ -103,7 +103,7 @@ def set_active(user: AuthUser, is_active: bool) -> None:
         _locked_groups()
         if not is_active:
             _not_the_last(user)
-            sessions.end(user)
+            login_sessions.end(user)
             LoginLink.objects.filter(user_name=user.get_username(), used_at=None).delete()
         user.is_active = is_active
         user.save(update_fields=["is_active"])

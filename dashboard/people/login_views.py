@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.models import LoginAttempt
-from dashboard.people import accounts, rate_limit, reset_mail, sessions
+from dashboard.people import accounts, login_sessions, rate_limit, reset_mail
 from dashboard.people import audit_log as audit
 from dashboard.people.client_address import address_of, network_of
 from dashboard.permissions import viewer_required
@@ -124,9 +124,9 @@ def password(request: HttpRequest) -> HttpResponse:
         form = SetPasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
-        sessions.end(user, but_key=request.session.session_key)
+        login_sessions.end(user, but_key=request.session.session_key)
         update_session_auth_hash(request, user)
-        sessions.remember(request, user)
+        login_sessions.remember(request, user)
         messages.success(request, "Your password is set.")
         return redirect("overview")
     return render(request, "registration/password.html", {"form": form})
@@ -163,7 +163,7 @@ class PasswordResetConfirm(PasswordResetConfirmView):
 
     def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
         user = form.user
-        sessions.end(user)
+        login_sessions.end(user)
         audit.write(self.request, user.get_username(), "password_reset", user.get_username(), {})
         messages.success(self.request, "Your password is set. Log in with it.")
         return super().form_valid(form)

@@ -162,14 +162,17 @@ class ServerActions:
 
 
 def by_server(
-    found: Iterable[OverviewAction], sets: Mapping[int, SetWords], counts: Mapping[int, int], servers: Sequence[Server]
+    actions: Iterable[OverviewAction],
+    sets: Mapping[int, SetWords],
+    counts: Mapping[int, int],
+    servers: Sequence[Server],
 ) -> list[ServerActions]:
     """At most five sentences a server, fifteen in all: the whole set of indexes, then actions by the time they save.
 
     The server with most to save first. ``sets``, ``counts`` (open findings): by server id.
     """
     mine: dict[int, list[OverviewAction]] = defaultdict(list)
-    for action in found:
+    for action in actions:
         mine[action.server.pk].append(action)
     order = {pk: n for n, pk in enumerate(mine)}
     some = [server for server in servers if server.pk in mine or server.pk in sets]
@@ -186,9 +189,9 @@ def by_server(
     ]
 
 
-def most_worth(found: Sequence[OverviewAction], most: int) -> list[OverviewAction]:
+def most_worth(actions: Sequence[OverviewAction], most: int) -> list[OverviewAction]:
     """The first ``most``; the last place is for the worst whose time nobody knows, critical or a setting to copy."""
-    shown, rest = list(found[:most]), found[most:]
+    shown, rest = list(actions[:most]), actions[most:]
     unknown = [action for action in rest if action.s_per_day is None and action.finding is not None]
     critical = [a for a in unknown if a.finding and a.finding.severity == Severity.CRITICAL]
     settings = [a for a in unknown if a.kind == "setting" and a.finding and a.finding.severity >= Severity.WARNING]

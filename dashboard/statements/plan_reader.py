@@ -93,7 +93,7 @@ def read_plan(request: HttpRequest) -> HttpResponse:
     rules = rules_of(database.server) if database else AS_THEY_COME
 
     def shown(plan: Plan) -> ShownPlan:
-        query = sql or logged_query(plan)
+        query = sql or plan.query_text or ""
         known = Context(facts=facts, normalized_sql=query or None)
         return shown_plan(plan, query, run_checks(plan, known, rules=rules), rules)
 
@@ -126,12 +126,6 @@ def stored_plan(request: HttpRequest, pk: int) -> HttpResponse:
         outcome = run_checks(plan, known, rules=rules)
     context["plans"] = [shown_plan(plan, sql, outcome, rules)]
     return render(request, "dashboard/stored_plan.html", context)
-
-
-def logged_query(plan: Plan) -> str:
-    """The statement that auto_explain logged beside the plan; "" where there is none."""
-    query = plan.raw.get("Query Text")
-    return query if isinstance(query, str) else ""
 
 
 def _given(request: HttpRequest, name: str) -> list[Plan]:

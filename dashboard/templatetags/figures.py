@@ -11,8 +11,8 @@ from analyzer.findings import Basis
 from analyzer.models import FindingRecord, SuggestionRecord
 from analyzer.plans.compare import cost_figure
 from analyzer.words.durations import THIN, count_words, rate_words, says_of_a_day
-from dashboard.closed_findings import closing_line, gone_line
 from dashboard.figures import MEANING, ImpactWords, gain_line, impact_words, suggestion_gain
+from dashboard.findings.closed import closing_line, gone_line
 from dashboard.templatetags.quantities import quantity
 
 _BASIS = re.compile(rf"\b({'|'.join(Basis)})\b")

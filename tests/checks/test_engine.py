@@ -213,6 +213,8 @@ def test_impact_is_put_in_after_the_plan_was_judged(monkeypatch: pytest.MonkeyPa
     (once,) = run_checks(plan, Context(calls_per_day=10.0, mean_exec_time_ms=50.0)).findings
     assert (once.impact_s_per_day, once.severity) == (0.3, Severity.WARNING)  # its share of what the calls took
     (slower,) = run_checks(plan, Context(calls_per_day=10.0, mean_exec_time_ms=500.0)).findings
+    own = Rules(thresholds={("TIME", "short_ms"): 101.0})
+    assert run_checks(plan, Context(calls_per_day=10.0, mean_exec_time_ms=50.0), rules=own).findings == []
     assert slower.impact_s_per_day == 0.6  # nobody saw where the rest went
     (often,) = run_checks(plan, Context(calls_per_day=100_000.0)).findings
     assert (often.impact_s_per_day, often.severity) == (6_000.0, Severity.CRITICAL)

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from analyzer.checks import Rules, all_checks
+from analyzer.checks.impact import LIMITS
 from analyzer.models import CheckRule, FindingRecord
 from analyzer.store.check_rules import rules_of
 from dashboard.models import AuditEntry
@@ -99,6 +100,21 @@ def test_muted_findings_are_not_counted_as_open(person):
     assert "1 open finding" in text_of(person.get(f"/checks/{code}/"))
     person.post(f"/findings/{shop.findings[0].pk}/mute/", {"reason": "known"})
     assert "no open finding" in text_of(person.get(f"/checks/{code}/"))
+
+
+def test_limits_that_checks_share_are_changed_for_a_server(person, shop):
+    world.server("other")
+    assert 'href="/checks/TIME/"' in person.get("/checks/").content.decode()
+    person.post(f"/checks/TIME/{shop.slug}/", {"threshold-short_ms": "50", "is_off": "on", "reason": "batches"})
+    changed = {name: value for name, value in rules_of(shop).severity_limits.items() if value != LIMITS[name]}
+    assert (changed, rules_of(shop).off) == ({"short_ms": 50.0}, frozenset())
+    shown = text_of(person.get("/checks/TIME/"))
+    assert "Short 50 ms; changed " in shown
+    assert shown.count("As they come.") == 1
+    assert f"changed for {shop.name}" in text_of(person.get("/checks/"))
+    assert AuditEntry.objects.get(action="check_changed").subject == "TIME Severity by time"
+    refused = person.post(f"/checks/TIME/{shop.slug}/", {"threshold-short": "5", "threshold-short_ms": "x"})
+    assert (refused.status_code, "short_ms has to be a number: 'x' is none." in text_of(refused)) == (422, True)
 
 
 def test_a_check_is_switched_off_for_a_server(person, shop):

@@ -305,9 +305,9 @@ def test_a_finding_is_assigned_and_its_history_shown(person, shop):
 
 def test_a_closed_finding_is_no_longer_offered_to_mute(person, shop):
     record = shop.findings[0]
-    FindingRecord.objects.filter(pk=record.pk).update(closed_at=timezone.now())
+    FindingRecord.objects.filter(pk=record.pk).update(closed_at=timezone.now() - timedelta(hours=2))
     shown = text_of(person.get(f"/findings/{record.pk}/"))
-    assert "Closed just now" in shown
+    assert "Closed 2 h ago" in shown
     assert "Mute this finding" not in shown
 
 

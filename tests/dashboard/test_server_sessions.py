@@ -15,7 +15,6 @@ from tests import servers
 from tests.conftest import need
 from tests.dashboard import world
 from tests.dashboard.test_browser import Watched
-from tests.environment import IN_VAIN_S
 from tests.monitored.test_standing import SETTINGS, wait_for
 from tests.servers import ScratchDatabase
 
@@ -140,14 +139,16 @@ def test_the_page_follows_and_stops_when_nobody_looks(browser, live_server, post
     page = person.page
     asked = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/sessions/") else None)
+    page.clock.install()
     page.goto(f"{person.base}/servers/{server.slug}/sessions/")
     with database.connect(application_name="newcomer", autocommit=False) as newcomer:
         newcomer.execute("select 1")
-        page.get_by_text("newcomer").first.wait_for(timeout=IN_VAIN_S * 1000)
-    page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
-    page.wait_for_timeout(500)
+        wait_for(lambda: page.clock.run_for(5_000) or page.get_by_text("newcomer").count())
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     before = len(asked)
-    page.wait_for_timeout(6_000)
+    page.clock.run_for(60_000)
     assert len(asked) == before
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: false})")
+    wait_for(lambda: page.clock.run_for(5_000) or len(asked) > before)
     person.is_clean()
     context.close()

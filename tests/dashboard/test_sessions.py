@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.models import KnownSession
-from dashboard.people import sessions
+from dashboard.people import login_sessions
 from dashboard.permissions import VIEWER
 from tests.dashboard.test_permissions import person
 
@@ -38,10 +38,12 @@ def rows(client: Client) -> list[str]:
 
 def test_sessions_are_listed_with_device_address_and_when(ada):
     phone, desk = logged_in(ada, PHONE, "192.0.2.7"), logged_in(ada, DESK, "2001:db8::1")
-    KnownSession.objects.filter(user_agent=PHONE).update(seen_at=timezone.now() - timedelta(hours=2))
+    before = timezone.now() - timedelta(hours=2)
+    KnownSession.objects.update(started_at=before)
+    KnownSession.objects.filter(user_agent=PHONE).update(seen_at=before)
     assert rows(desk) == [
-        "Firefox on Linux this one 2001:db8::1 just now now",
-        "Safari on iOS 192.0.2.7 just now 2 h ago End",
+        "Firefox on Linux this one 2001:db8::1 2 h ago now",
+        "Safari on iOS 192.0.2.7 2 h ago 2 h ago End",
     ]
     key = phone.cookies["sessionid"].value
     assert key not in desk.get("/account/sessions/").content.decode()
@@ -96,7 +98,7 @@ def test_when_it_was_last_seen_is_written_every_five_minutes_at_most(ada, django
     with django_assert_num_queries(3):  # session, user, sessions: nothing written
         here.get("/account/sessions/")
     session = here.session
-    session["seen_at"] = (timezone.now() - sessions.SEEN_EVERY).timestamp()
+    session["seen_at"] = (timezone.now() - login_sessions.SEEN_EVERY).timestamp()
     session.save()
     asked_at = timezone.now()
     here.get("/account/sessions/")
@@ -136,7 +138,7 @@ def test_expired_sessions_are_not_shown_and_go_with_the_next_login(ada):
     ],
 )  # fmt: skip
 def test_a_device_is_named_so_that_its_owner_knows_it(agent, device):
-    assert sessions.device_of(agent) == device
+    assert login_sessions.device_of(agent) == device
 
 
 def test_queries_of_the_sessions_page_do_not_grow(ada, django_assert_num_queries):

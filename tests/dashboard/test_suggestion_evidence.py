@@ -1,6 +1,7 @@
 """What the planner says of a suggestion on its page, and the plans side by side, from a real twin."""
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -287,7 +288,7 @@ def test_a_built_index_shows_each_statement_before_and_after(viewer, shop):
 @pytest.mark.parametrize(
     ("verdict", "short", "sentence"),
     [
-        ("same plan", "same plan", "The twin plans it the same: advice for it can be trusted. Asked just now"),
+        ("same plan", "same plan", "The twin plans it the same: advice for it can be trusted. Asked 2 h ago"),
         (
             "same shape, cost within 3 %",
             "same shape, cost within 3 %",
@@ -308,7 +309,7 @@ def test_a_built_index_shows_each_statement_before_and_after(viewer, shop):
     ],
 )
 def test_a_plan_says_whether_the_twin_plans_alike(viewer, shop, verdict, short, sentence):
-    shop.plan.twin_verdict, shop.plan.twin_asked_at = verdict, timezone.now() if verdict else None
+    shop.plan.twin_verdict, shop.plan.twin_asked_at = verdict, timezone.now() - timedelta(hours=2) if verdict else None
     shop.plan.save()
     response = viewer.get(reverse("statement", args=["shop", shop.statements[0].fingerprint]))
     shown = text_of(response)

@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from analyzer.demo import planted, shop
-from analyzer.demo.pages import ENDPOINTS
+from analyzer.demo.shop_pages import ENDPOINTS
 from analyzer.demo.workload import Arrivals, DemoWorkload, DriftingRate, Totals
 from tests import servers
 from tests.conftest import need

@@ -68,7 +68,7 @@ def test_every_setting_reaches_the_containers():
     read = re.compile(r'(?:environ|get|_flag|_number|secret)[(\[](?:environment, )?"([A-Z_]+)"')
     names = {
         name
-        for file in ("dashboard/settings.py", "dashboard/mail/settings.py", "analyzer/runtime/keys.py")
+        for file in ("dashboard/settings.py", "dashboard/mail/settings.py", "analyzer/runtime/secret_keys.py")
         for name in read.findall((REPOSITORY / file).read_text())
     }
     assert len(names) > 30

@@ -21,7 +21,7 @@ from analyzer.errors import fault_reason
 from analyzer.models import Database, ExplainAudit, NoSuggestion, Server, Snapshot, Statement
 from analyzer.runtime import workers
 from analyzer.steps.explain_on_twin import NOT_BY_TWIN
-from analyzer.store.size import store_size
+from analyzer.store.store_size import store_size
 from dashboard.health import healthz
 from dashboard.health.views import troubles
 from dashboard.servers.state import SamplingState, ShownState

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from analyzer.models import ParameterSample, Server
 from analyzer.runtime.environment import secret
-from analyzer.runtime.keys import key_name, load_or_create_keys
+from analyzer.runtime.secret_keys import key_name, load_or_create_keys
 from analyzer.store.key_rotation import encrypted_columns
 from analyzer.store.secrets import decrypt, encrypt
 from tests.dashboard import world
@@ -82,6 +82,29 @@ def test_settings_take_every_secret_from_a_file(tmp_path):
     assert broker == "redis://:r%23d%2Fs@redis:6379/0"
     assert (signing, encryption) == ("sign", [key])
     assert not (tmp_path / "var" / "keys.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("TZ_NAME", "../../etc/passwd", "is '../../etc/passwd', which is no time zone (Europe/Berlin is one)"),
+        ("ANALYZER_SAMPLE_INTERVAL_S", "1e5", "is '1e5'; it has to be a whole number, 1 or more"),
+        ("ANALYZER_ASSUMED_ROUND_TRIP_MS", "nan", "is 'nan'; it has to be a number, 0 or more"),
+        (
+            "DATABASE_URL",
+            "postgresql://u:canary/s@db:5432/store",
+            "cannot be read: it has to be like postgresql://user",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_is_said_in_a_sentence(tmp_path, name, value, says):
+    done = settings_of(tmp_path, **{name: value})
+    assert (done.returncode, f"ImproperlyConfigured: {name} {says}" in done.stderr) == (1, True), done.stderr
+    assert "canary" not in done.stderr
+    command = [sys.executable, "manage.py", "check"]
+    environment = {"PATH": os.environ["PATH"], "PGLOUPE_VAR_DIR": str(tmp_path / "var"), name: value}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith(f"pgLoupe cannot start: {name} {says}")
 
 
 def test_the_image_makes_no_keys_of_its_own(tmp_path):

@@ -38,9 +38,9 @@ def test_a_table_whose_estimate_fails_is_passed_over():
 
 
 def test_a_fill_that_is_no_number_is_kept_as_not_measured():
-    fill = BtreeFill(NOW, SIZE, 0, 0, 0, 5, NAN)
+    fill = BtreeFill(NOW, SIZE, 0, 0, NAN)
     index = replace(INDEX, fill=fill)
-    table = replace(TABLE, fill=HeapFill(NOW, SIZE, 0, 0, 0, NAN), indexes=(index,))
+    table = replace(TABLE, fill=HeapFill(NOW, SIZE, 0, 0, NAN), indexes=(index,))
     read = decode(encode(facts(table))).tables[0]
     assert (read.indexes[0].fill.leaf_density_ratio, read.fill.row_bytes) == (None, None)
     assert btree_bloat(table, index, NOW) == btree_bloat(TABLE, INDEX, NOW)  # by its statistics

@@ -19,7 +19,7 @@ from analyzer.store.series.rollups import roll_up
 from analyzer.store.series.snapshots import keep_names, keep_texts
 from analyzer.store.series.windows import Window
 from analyzer.words.durations import DAY_S
-from dashboard.closed_findings import gained_line, gone_line
+from dashboard.findings.closed import gained_line, gone_line
 from tests.store.conftest import FakeServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]

@@ -15,7 +15,7 @@ from analyzer.steps.check import check_schema
 from analyzer.store.clusters import keep_cluster
 from analyzer.store.needless_indexes import plans_without, replica_scans, with_earlier
 from analyzer.store.schemas import keep_schema
-from dashboard.closed_findings import closing_line, is_mended, last_closings
+from dashboard.findings.closed import closing_line, is_mended, last_closings
 from tests.checks.builders import facts
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from analyzer.monitored.catalog.planner_facts import read_planner_facts
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.twin import lease
-from analyzer.twin.estimate import Size, estimate_size
+from analyzer.twin.hypothetical_size import Size, estimate_size
 from tests.servers import ScratchDatabase
 from tests.twin.conftest import SCHEMA, settings_of, shape
 

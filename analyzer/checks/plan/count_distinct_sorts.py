@@ -31,7 +31,7 @@ check = Check(
 
 @check.on(PlanNode, "Aggregate")
 def count_distinct_sorts(node: PlanNode, context: Context) -> Iterator[Finding]:
-    if not node.loops or node.raw.get("Strategy") not in ("Plain", "Sorted"):
+    if not node.loops or node.strategy not in ("Plain", "Sorted"):
         return
     sorting = _sorting(node)
     written = sorting.exclusive_buffers.temp_written_blocks if sorting.exclusive_buffers else None
@@ -46,8 +46,7 @@ def count_distinct_sorts(node: PlanNode, context: Context) -> Iterator[Finding]:
     ratio = time_ratio(time_ms, node)
     if ratio is not None and ratio < check["time"]:
         return
-    output = node.raw.get("Output")
-    text = " ".join(map(str, output)) if isinstance(output, list) else context.normalized_sql or ""
+    text = context.normalized_sql or "" if node.output is None else " ".join(node.output)
     several = len(DISTINCT_CALL.findall(text)) > 1
     rows = sum(child.total_actual_rows or 0.0 for child in node.inputs)
     yield check.finding(
@@ -78,15 +77,13 @@ def _sorting(node: PlanNode) -> PlanNode:
     below = node.inputs[0] if len(node.inputs) == 1 else node
     if below.node_type not in ("Sort", "Incremental Sort"):
         return node
-    keys, groups = below.raw.get("Sort Key"), node.raw.get("Group Key", [])
-    return below if isinstance(keys, list) and isinstance(groups, list) and len(keys) > len(groups) else node
+    return below if len(below.sort_keys or ()) > len(node.group_keys or ()) else node
 
 
 def _distinct_call(node: PlanNode, context: Context) -> str | None:
     """The aggregate as the plan names it (VERBOSE), else that of the statement; None: it sorts for its ORDER BY."""
-    output = node.raw.get("Output")
-    if isinstance(output, list):
-        calls = [text for text in output if isinstance(text, str) and DISTINCT_CALL.search(text)]
+    if node.output is not None:
+        calls = [text for text in node.output if DISTINCT_CALL.search(text)]
         return shown(calls[0], 100) if calls else None
     sql = context.normalized_sql
     return "An aggregate with DISTINCT" if sql and DISTINCT_CALL.search(sql) else None

@@ -33,7 +33,7 @@ check = Check(
 
 @check.on(PlanNode, "Aggregate")
 def count_of_many_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
-    if not node.loops or node.raw.get("Strategy") != "Plain" or node.raw.get("Partial Mode") == "Partial":
+    if not node.loops or node.strategy != "Plain" or node.raw.get("Partial Mode") == "Partial":
         return
     scans = _scans(node)
     if not scans or not _only_counts(node, scans):
@@ -84,9 +84,6 @@ def _scans(top: PlanNode) -> list[PlanNode]:
 
 def _only_counts(node: PlanNode, scans: list[PlanNode]) -> bool:
     """By what it puts out (VERBOSE); else by the scans' rows being of no width: no column is read."""
-    output = node.raw.get("Output")
-    if isinstance(output, list) and output:
-        return all(
-            isinstance(text, str) and text.replace("PARTIAL ", "") in ("count(*)", "(count(*))") for text in output
-        )
+    if node.output:
+        return all(text.replace("PARTIAL ", "") in ("count(*)", "(count(*))") for text in node.output)
     return all(scan.plan_width_bytes == 0 for scan in scans) and node.plan_width_bytes == 8

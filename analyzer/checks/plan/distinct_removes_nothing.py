@@ -88,14 +88,14 @@ def _rows(node: PlanNode) -> tuple[float, float]:
 
 def _is_distinct(node: PlanNode, context: Context) -> bool:
     """Nothing but keys comes out; without VERBOSE the statement has to say DISTINCT for an Aggregate."""
-    if "Grouping Sets" in node.raw or node.filter is not None:
+    if node.has_grouping_sets or node.filter is not None:
         return False
     if node.node_type != "Aggregate":
         return True
-    output, keys = node.raw.get("Output"), node.raw.get("Group Key")
-    if isinstance(output, list) and isinstance(keys, list):
+    output, keys = node.output, node.group_keys
+    if output is not None and keys is not None:
         return len(output) <= len(keys)
-    return isinstance(keys, list) and bool(context.normalized_sql and DISTINCT.search(context.normalized_sql))
+    return keys is not None and bool(context.normalized_sql and DISTINCT.search(context.normalized_sql))
 
 
 def _is_asked_for(node: PlanNode) -> bool:
@@ -127,6 +127,6 @@ def _unique_key(node: PlanNode, facts: SchemaFacts) -> str | None:
 
 
 def _columns(node: PlanNode) -> list[ColumnName]:
-    keys = node.raw.get("Group Key") or (node.inputs[0].raw.get("Sort Key") if node.inputs else None)
-    read = [read_sort_key(text) for text in keys if isinstance(text, str)] if isinstance(keys, list) else []
+    keys = node.group_keys or (node.inputs[0].sort_keys if node.inputs else None)
+    read = [read_sort_key(text) for text in keys or ()]
     return [key.column for key in read if key is not None and key.column is not None]

@@ -70,10 +70,8 @@ def _misestimate(node: PlanNode, groups: float) -> str:
     planned = node.plan_rows
     if node.filter is not None or not planned or groups < planned * check["misestimate"]:
         return ""
-    keys = node.raw.get("Group Key")
-    several = (
-        ", or CREATE STATISTICS (ndistinct) on the columns together" if isinstance(keys, list) and keys[1:] else ""
-    )
+    keys = node.group_keys or ()
+    several = ", or CREATE STATISTICS (ndistinct) on the columns together" if keys[1:] else ""
     return (
         f" The planner expected {planned:,.0f} groups: ANALYZE the table, raise n_distinct of the column{several}, and"
         " it can plan for them."

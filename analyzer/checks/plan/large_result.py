@@ -40,8 +40,8 @@ def large_result(plan: Plan, context: Context) -> Iterator[Finding]:
     rows = root.total_actual_rows
     if not root.loops or not rows or root.node_type == "ModifyTable":
         return
-    sql = context.normalized_sql or plan.raw.get("Query Text")
-    if isinstance(sql, str) and (NOT_SENT.match(sql) or INTO.search(sql)):
+    sql = context.normalized_sql or plan.query_text
+    if sql and (NOT_SENT.match(sql) or INTO.search(sql)):
         return
     size_bytes, is_measured = _size(plan, rows)
     if rows < check["rows"] and (size_bytes or 0) < check["size"]:

@@ -32,9 +32,8 @@ check = Check(
 
 @check.on(PlanNode, "Sort")
 def order_by_random(node: PlanNode) -> Iterator[Finding]:
-    keys = node.raw.get("Sort Key")
-    first = keys[0] if isinstance(keys, list) and keys else None
-    if not node.loops or not isinstance(first, str) or not _is_random(first) or not is_limited(node):
+    keys = node.sort_keys
+    if not node.loops or not keys or not _is_random(keys[0]) or not is_limited(node):
         return
     below = node.inputs[0] if node.inputs else None
     rows, taken = below.total_actual_rows if below is not None else None, node.total_actual_rows

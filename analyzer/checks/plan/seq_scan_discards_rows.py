@@ -17,10 +17,10 @@ import re
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.index_passed_over import serving_index, why_unused
 from analyzer.checks.new_index import NewKey, compared_keys, new_index
 from analyzer.checks.own_functions import if_immutable, if_stable, own_functions
 from analyzer.checks.scan import filter_condition, whole_scan
-from analyzer.checks.unused_index import serving_index, why_unused
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode, redact_expression
 from analyzer.plans.conditions import Condition, read_condition

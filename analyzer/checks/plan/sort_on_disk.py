@@ -93,8 +93,8 @@ def _by_index(node: PlanNode, keys: str, advice: str, *, may_grow: bool) -> str:
 
 def _is_of_one_table(node: PlanNode) -> bool:
     """Whether each key is of columns, all of one table, whose rows come to the sort as they are."""
-    keys = node.raw.get("Sort Key")
-    if not isinstance(keys, list) or any('"*SELECT*' in str(key) for key in keys):
+    keys = node.sort_keys
+    if keys is None or any('"*SELECT*' in key for key in keys):
         return False  # of a set operation's arms
     if any(below.node_type in MAKES_ROWS for below in node.walk()):
         return False

@@ -75,14 +75,12 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
 
 def _only_groups(node: PlanNode, sort: PlanNode, context: Context) -> bool:
     """Not a sort that goes on behind the groups' keys: that is for an aggregate with DISTINCT or ORDER BY (16+)."""
-    keys = sort.raw.get("Sort Key")
+    keys, groups = sort.sort_keys, node.group_keys
     if node.node_type == "Unique":  # DISTINCT ON cannot hash: its first row of each group depends on the order
-        output, sql = sort.raw.get("Output"), context.normalized_sql
-        if isinstance(output, list) and isinstance(keys, list) and len(output) > len(keys):
+        output, sql = sort.output, context.normalized_sql
+        if output is not None and keys is not None and len(output) > len(keys):
             return False
         return sql is not None and not DISTINCT_ON.search(sql)
-    groups = node.raw.get("Group Key")
-    strategy = node.node_type == "Group" or node.raw.get("Strategy") == "Sorted"
-    texts = node.raw.get("Output")
-    plain = not isinstance(texts, list) or not any("(DISTINCT" in str(t) or " ORDER BY " in str(t) for t in texts)
-    return strategy and plain and isinstance(keys, list) and isinstance(groups, list) and len(keys) == len(groups)
+    is_sorted = node.node_type == "Group" or node.strategy == "Sorted"
+    is_plain = not any("(DISTINCT" in text or " ORDER BY " in text for text in node.output or ())
+    return is_sorted and is_plain and keys is not None and groups is not None and len(keys) == len(groups)

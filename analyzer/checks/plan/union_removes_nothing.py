@@ -88,7 +88,7 @@ def _drops_repeated_rows(node: PlanNode) -> bool:
     """Not an aggregate over UNION ALL: as many columns come out as are compared (VERBOSE), all that Append gives."""
     if node.node_type == "Unique":
         return True
-    output, keys = node.raw.get("Output"), node.raw.get("Group Key")
-    if not isinstance(keys, list) or node.filter is not None or "Grouping Sets" in node.raw:
+    output, keys = node.output, node.group_keys
+    if keys is None or node.filter is not None or node.has_grouping_sets:
         return False
-    return not isinstance(output, list) or len(output) <= len(keys)
+    return output is None or len(output) <= len(keys)

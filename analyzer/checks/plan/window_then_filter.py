@@ -94,13 +94,11 @@ def window_then_filter(node: PlanNode, context: Context) -> Iterator[Finding]:
 
 def _keeps_the_first(node: PlanNode, window: PlanNode, context: Context) -> bool:
     """Whether the filter holds a rank against something known; VERBOSE or the statement tell that it is one."""
-    condition, output = read_condition(node.filter or ""), window.raw.get("Output")
-    told = " ".join(map(str, output)) if isinstance(output, list) else context.normalized_sql
-    if condition is None or (told is not None and not RANKS.search(told)):
+    condition, output = read_condition(node.filter or ""), window.output
+    calls = context.normalized_sql if output is None else " ".join(output)
+    if condition is None or (calls is not None and not RANKS.search(calls)):
         return False
-    passed_on = (
-        {str(text).rpartition(".")[2].strip('"') for text in output if "(" not in str(text)} if output else set()
-    )
+    passed_on = {text.rpartition(".")[2].strip('"') for text in output or () if "(" not in text}
     return any(
         comparison.operator in FIRST
         and comparison.other in ("constant", "parameter", "initplan")

@@ -61,19 +61,22 @@ def _is_on_by_default(facts: ClusterFacts, name: str) -> bool:
     return name.startswith("enable_") and setting is not None and setting.default == "on"
 
 
-def _of(one: RoleSettings, off: list[str]) -> Finding:
-    where = [f"role {one.role}" if one.role else "", f"database {one.database}" if one.database else ""]
+def _of(chosen: RoleSettings, off: list[str]) -> Finding:
+    where = [
+        f"role {chosen.role}" if chosen.role else "",
+        f"database {chosen.database}" if chosen.database else "",
+    ]
     names = " in ".join(part for part in where if part)
-    if one.role:
-        command = f"ALTER ROLE {quote_identifier(one.role)}"
-        command += f" IN DATABASE {quote_identifier(one.database)}" if one.database else ""
+    if chosen.role:
+        command = f"ALTER ROLE {quote_identifier(chosen.role)}"
+        command += f" IN DATABASE {quote_identifier(chosen.database)}" if chosen.database else ""
     else:
-        command = f"ALTER DATABASE {quote_identifier(one.database or '')}"
+        command = f"ALTER DATABASE {quote_identifier(chosen.database or '')}"
     reset = "\n".join(f"{command} RESET {name};" for name in off)
     return check.finding(
         subject=f"enable_* of {names}",
         title="A planner method is switched off for a database or a role",
-        severity=Severity.INFO if one.role else Severity.WARNING,
+        severity=Severity.INFO if chosen.role else Severity.WARNING,
         message=f"{and_list(off)} {'are' if len(off) > 1 else 'is'} off for every session of {names}.",
         hint="Take it away; where it was to avoid a bad plan, mend statistics, costs or indexes instead.",
         evidence={"settings_off": ", ".join(off)},

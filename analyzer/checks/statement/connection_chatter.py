@@ -109,7 +109,7 @@ def _finding(
     workload: ObservedWorkload,
     subject: str,
     some: list[StatementSeries],
-    said: str,
+    message: str,
     calls: float,
     hint: str,
     fixes: tuple[Fix, ...],
@@ -121,7 +121,7 @@ def _finding(
         about=subject,
         subject=subject,
         message=(
-            f"{said}, {count_words(per_day, workload.window_s)}: the application waits for as many round trips"
+            f"{message}, {count_words(per_day, workload.window_s)}: the application waits for as many round trips"
             f" ({workload.round_trip_ms:g} ms each, assumed)."
         ),
         hint=hint,

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from analyzer.behaviour.admin import is_admin_list
+from analyzer.behaviour.admin_lists import is_admin_list
 from analyzer.behaviour.fit import Regressor, Series, bursts
 from analyzer.behaviour.fixes import condition_fix, fixes, loop_fixes
 from analyzer.behaviour.frequency import age, began, is_in_few, is_steady
@@ -139,13 +139,13 @@ def _least_calls(intervals: int) -> float:
     return check["child_calls"] * min(1.0, intervals / INTERVALS_OF_CALLS)
 
 
-def _is_sure(found: PageLookup) -> bool:
+def _is_sure(lookup: PageLookup) -> bool:
     """By the order in sessions: so early a route in common may be chance."""
-    return found.parent is not None and found.verdict.is_shown(check["likelihood"], check["followed"])
+    return lookup.parent is not None and lookup.verdict.is_shown(check["likelihood"], check["followed"])
 
 
-def _grounds(found: PageLookup) -> GradeEvidence:
-    return grounds_of(found, check["likelihood"], check["followed"])
+def _grounds(lookup: PageLookup) -> GradeEvidence:
+    return grounds_of(lookup, check["likelihood"], check["followed"])
 
 
 def _is_batch(calls: Series) -> bool:

@@ -12,7 +12,7 @@ from django.db import connection
 from analyzer.errors import PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.runtime.client_programs import client_program, run
-from analyzer.runtime.keys import key_name
+from analyzer.runtime.secret_keys import key_name
 
 
 class Command(TerminalCommand):

@@ -103,8 +103,7 @@ def schema_of(dsn: str) -> SchemaFacts:
 
 def judged(plan: Plan, known: Context) -> Outcome:
     """With the query that auto_explain logged beside the plan, where no other is given."""
-    query = known.normalized_sql or plan.raw.get("Query Text")
-    return run_checks(plan, replace(known, normalized_sql=query if isinstance(query, str) else None))
+    return run_checks(plan, replace(known, normalized_sql=known.normalized_sql or plan.query_text))
 
 
 def shown(

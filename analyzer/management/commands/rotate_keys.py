@@ -11,8 +11,8 @@ from django.core.management.base import CommandError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.models import Server
 from analyzer.runtime.environment import secret
-from analyzer.runtime.keys import key_file, key_name, replace_encryption_keys
 from analyzer.runtime.places import program
+from analyzer.runtime.secret_keys import key_file, key_name, replace_encryption_keys
 from analyzer.store.key_rotation import Rotated, rotate
 
 

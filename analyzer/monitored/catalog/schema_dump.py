@@ -135,12 +135,12 @@ def _blank_unknown_options(archive: Path) -> None:
                 data[begin:end] = text.ljust(end - begin)
 
 
-def _our_error(error: psycopg.Error | None, said: str, settings: ConnectionSettings) -> MonitoredServerError:
+def _our_error(error: psycopg.Error | None, output: str, settings: ConnectionSettings) -> MonitoredServerError:
     """``error``: the session's last; without one pg_dump gave up for a reason of its own."""
     if error is None:
-        reasons = [line.partition("error: ")[2] for line in said.splitlines() if "error: " in line]
-        said = f"pg_dump says: {reasons[0][:300]}" if reasons else "pg_dump gave no reason"
-        return MonitoredServerError(f"{ACTION} failed; {said}")
+        reasons = [line.partition("error: ")[2] for line in output.splitlines() if "error: " in line]
+        output = f"pg_dump says: {reasons[0][:300]}" if reasons else "pg_dump gave no reason"
+        return MonitoredServerError(f"{ACTION} failed; {output}")
     message = error.diag.message_primary or ""
     # pg_dump waits for locks by a statement_timeout, and sets none elsewhere
     is_timeout = isinstance(error, pg.QueryCanceled) and "user request" not in message

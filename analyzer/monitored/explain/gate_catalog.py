@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.explain.gate_code import MOST_SQL_BYTES, read_reach, untrusted
 from analyzer.monitored.explain.gate_views import ViewsBelow
+from analyzer.schema.system_tables import is_catalog_schema, is_toast_schema
 from analyzer.statements.output_columns import Outputs
 from analyzer.statements.safety import Decision, Name, StatementNames, check_statement, sizes_with_values, worse
 
@@ -206,9 +207,9 @@ def _relation(row: Row, has_view: bool) -> Judged:
         if row.asks_remote_server or row.wrapper not in QUIET_WRAPPERS:
             return "refuse", f"{label} is a foreign table whose server is asked already for a plan."
         return "plan", f"{label} is a foreign table: reading it works on another server."
-    if row.is_system or row.schema in ("pg_catalog", "information_schema"):
+    if row.is_system or is_catalog_schema(row.schema):
         return _system([row.name], "The statement")
-    if row.is_temporary or row.schema.startswith("pg_toast"):
+    if row.is_temporary or is_toast_schema(row.schema):
         return "plan", f"{label} is not a table of the application."
     if row.kind not in KINDS:
         return "plan", f"{label} is neither a table nor a view."

@@ -180,9 +180,9 @@ def _not_found(names: StatementNames, rows: Sequence[Row]) -> tuple[Decision, st
     return "analyze", ""
 
 
-def untrusted(what: str, owner: str) -> str:
+def untrusted(subject: str, owner: str) -> str:
     return (
-        f"{what} belongs to {owner}, who is neither the database's owner nor the only one with tables, and could put"
+        f"{subject} belongs to {owner}, who is neither the database's owner nor the only one with tables, and could put"
         " code on it while it is planned."
     )
 

@@ -6,8 +6,6 @@ select
     f.index_size as size_bytes,
     f.leaf_pages,
     f.internal_pages,
-    f.empty_pages,
-    f.deleted_pages,
     nullif(f.avg_leaf_density, 'NaN') / 100 as leaf_density_ratio
 from pg_catalog.pg_class as c
 cross join lateral {schema}.pgstatindex(c.oid::pg_catalog.regclass) as f

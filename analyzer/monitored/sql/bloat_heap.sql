@@ -6,7 +6,6 @@ select
     f.table_len as size_bytes,
     f.approx_free_space::int8 as free_bytes,
     f.dead_tuple_count as dead_rows,
-    f.dead_tuple_len as dead_bytes,
     case when f.approx_tuple_count > 0 then f.approx_tuple_len / f.approx_tuple_count end::float8 as row_bytes
 from pg_catalog.pg_class as c
 cross join lateral {schema}.pgstattuple_approx(c.oid::pg_catalog.regclass) as f

@@ -5,7 +5,6 @@ select
     d.datname as name,
     d.datistemplate as is_template,
     d.datallowconn as allows_connections,
-    d.datconnlimit as connection_limit,
     case
         when pg_catalog.has_database_privilege(d.oid, 'connect')
             or pg_catalog.pg_has_role('pg_read_all_stats', 'usage') then pg_catalog.pg_database_size(d.oid)
@@ -19,8 +18,6 @@ select
     coalesce(s.numbackends, 0) as sessions,
     coalesce(s.xact_commit, 0) as commits,
     coalesce(s.xact_rollback, 0) as rollbacks,
-    coalesce(s.blks_read, 0) as blocks_read,
-    coalesce(s.blks_hit, 0) as blocks_hit,
     coalesce(s.temp_files, 0) as temp_files,
     coalesce(s.temp_bytes, 0) as temp_bytes,
     coalesce(s.deadlocks, 0) as deadlocks,

@@ -8,7 +8,6 @@ select
     r.rolcreatedb as creates_databases,
     r.rolreplication as replicates,
     r.rolbypassrls as bypasses_row_security,
-    r.rolconnlimit as connection_limit,
     (
         select pg_catalog.array_agg(c.setting order by s.setdatabase <> 0)
         from pg_catalog.pg_db_role_setting as s, pg_catalog.unnest(s.setconfig) as c (setting)

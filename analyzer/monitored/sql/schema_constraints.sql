@@ -14,7 +14,6 @@ select
     case
         when k.conrelid <> all (%(locked)s::oid[]) then pg_catalog.pg_get_constraintdef(k.oid)
     end as definition,
-    nullif(k.conindid, 0)::int8 as index_oid,
     k.convalidated as is_validated,
     coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true) as is_enforced,
     k.condeferrable as is_deferrable,

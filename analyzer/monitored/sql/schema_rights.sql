@@ -3,8 +3,7 @@
 select
     n.nspname as name,
     r.rolname as owner,
-    coalesce(bool_or(a.grantee = 0 and a.privilege_type = 'CREATE'), false) as public_may_create,
-    coalesce(bool_or(a.grantee = 0 and a.privilege_type = 'USAGE'), false) as public_may_use
+    coalesce(bool_or(a.grantee = 0 and a.privilege_type = 'CREATE'), false) as public_may_create
 from pg_catalog.pg_namespace as n
 join pg_catalog.pg_roles as r on r.oid = n.nspowner
 left join pg_catalog.aclexplode(n.nspacl) as a on true

@@ -38,20 +38,20 @@ class Entries:
         self.ids = ids
         self._found: dict[int, tuple[Ints, Where, Where]] = {}
 
-    def find(self, wanted: Ints) -> tuple[Where, Where]:
-        """Where in ``wanted`` (ascending) stands what is here, and where it stands here; the same array is known."""
-        known = self._found.get(id(wanted))  # what is in it keeps the array, so that nothing else gets its id
+    def find(self, ids: Ints) -> tuple[Where, Where]:
+        """Where in ``ids`` (ascending) stands what is here, and where it stands here; the same array is known."""
+        known = self._found.get(id(ids))  # what is in it keeps the array, so that nothing else gets its id
         if known is None:
             if len(self._found) >= KNOWN_ARRAYS:
                 self._found.clear()
-            known = self._found[id(wanted)] = (wanted, *self._find(wanted))
+            known = self._found[id(ids)] = (ids, *self._find(ids))
         return known[1:]
 
-    def _find(self, wanted: Ints) -> tuple[Where, Where]:
+    def _find(self, ids: Ints) -> tuple[Where, Where]:
         if not len(self.ids):
             return slice(0, 0), slice(0, 0)
-        at = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        there = np.flatnonzero(self.ids[at] == wanted)
+        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        there = np.flatnonzero(self.ids[at] == ids)
         return _run(there), _run(at[there])
 
 

@@ -18,7 +18,7 @@ SEEN_EVERY = timedelta(minutes=5)  # a page view writes at most this often
 _SEEN = "seen_at"
 
 
-@receiver(user_logged_in, dispatch_uid="dashboard.people.sessions.remember")
+@receiver(user_logged_in, dispatch_uid="dashboard.people.login_sessions.remember")
 def _on_login(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
     remember(request, user)
 

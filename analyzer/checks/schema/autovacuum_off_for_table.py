@@ -26,7 +26,7 @@ OFF = {"off", "false", "no", "0", "f", "n", "of", "fa", "fal", "fals"}  # parse_
 
 
 @check.on(TableFacts)
-def autovacuum_off(table: TableFacts) -> Iterator[Finding]:
+def autovacuum_off_for_table(table: TableFacts) -> Iterator[Finding]:
     if table.kind not in "rm" or table.storage_options.get(OPTION, "on").lower() not in OFF:
         return
     activity = table.activity
