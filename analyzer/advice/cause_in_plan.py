@@ -19,6 +19,8 @@ VOLATILE = frozenset({
     "random", "clock_timestamp", "timeofday", "nextval", "currval", "lastval", "gen_random_uuid", "uuid_generate_v4",
     "uuid_generate_v1", "uuidv7", "uuidv4", "random_normal", "setval",
 })  # fmt: skip
+WHOLE = frozenset({"smallint", "integer", "bigint"})
+FEW_LEFT = 0.05  # of the rows; judgement: at random_page_cost 4 an index is dearer from there
 EXCLUDING = frozenset({"ne", "not_in"})
 
 
@@ -34,7 +36,13 @@ def in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str | 
     others = [p for _, use in uses for p in use.predicates if p.operator not in EXCLUDING | {"other"}]
     if excluded and not others:
         names = some_of(list(dict.fromkeys(p.column for p in excluded)))
-        return f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index narrows that down."
+        reason = f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index"
+        if not scan.table.rows or scan.rows >= FEW_LEFT * scan.table.rows:
+            return f"{reason} narrows that down."
+        return (
+            f"{reason} on all rows narrows that down. Where the values are the same in each call, a partial index with"
+            " this WHERE holds just the others."
+        )
     if not others and (reason := _volatile_alone(condition)):
         return reason
     if any(map(_is_not_distinct, walk(condition))) and not others:
@@ -81,10 +89,13 @@ def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
         if column is None or name in written:
             continue
         if to not in ("text", "varchar", "bpchar") or kind_of(IndexColumn(name), column) != "text":
+            plain = declared(column).partition("(")[0]  # a cast to numeric(8,2) would round
+            instead = f"Send the value as {plain}, or write it ::{plain}."
+            if plain in WHOLE:
+                instead += " One with a fraction, which that would round, equals none."
             return (
                 f"The value that {name} is compared with is of type {to}, so the server casts {name}"
-                f" ({declared(column)}) for each row, and an index on it cannot serve that. Send the value as"
-                f" {declared(column)}, or write it ::{declared(column)}."
+                f" ({declared(column)}) for each row, and an index on it cannot serve that. {instead}"
             )
     return None
 

@@ -187,7 +187,8 @@ REASONS = {
     "people where id = 7": "people_pkey on public.people serves it already; no other index makes it cheaper.",
     "people where id = 7.0": (
         "The value that id is compared with is of type numeric, so the server casts id (integer) for each row, and an"
-        " index on it cannot serve that. Send the value as integer, or write it ::integer."
+        " index on it cannot serve that. Send the value as integer, or write it ::integer. One with a fraction, which"
+        " that would round, equals none."
     ),
     "people where at::date = date '2024-03-01'": (
         "CAST(at AS date) depends on the session's TimeZone, so no index can hold it. A range of at itself can ask for"

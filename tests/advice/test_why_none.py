@@ -41,7 +41,8 @@ def test_conditions_on_a_partitioned_table_are_its_parts():
         "It reads public.events_2026 without a condition: all of its rows are needed."
     )
     assert said("select * from events where status <> $1", PART, condition="(status <> 'x'::text)") == (
-        "Its conditions on public.events_2026 exclude values of status: no index narrows that down."
+        "Its conditions on public.events_2026 exclude values of status: no index on all rows narrows that down. Where"
+        " the values are the same in each call, a partial index with this WHERE holds just the others."
     )
     why = {"public.events ((to_tsvector(body)))": "functions in index expression must be marked IMMUTABLE"}
     assert said("select * from events where to_tsvector(body) = $1", PART, refused=why).startswith(
@@ -74,7 +75,7 @@ def test_what_a_view_asks_is_not_said_to_be_nothing():
 
 def test_a_condition_that_cannot_be_read_is_not_said_to_be_none():
     assert said("select * from events where crc(body, status)", PART) == (
-        "None of its conditions on public.events_2026 is one that an index could serve: crc(body, status) a function."
+        "None of its conditions on public.events_2026 is one that an index could serve: crc(body, status)."
     )
     assert said("select * from only log where body > status", PARENT, condition="(body > status)").endswith(
         "A partial index with WHERE body > status holds just the rows that it asks for."
@@ -233,3 +234,15 @@ def test_a_cause_in_where_holds_no_value_of_a_run(condition):
     reason = _of_orders(f"select * from orders where {condition}")
     assert "4711" not in reason
     assert len(reason) > 40
+
+
+def test_a_far_page_is_not_said_to_stop_soon():
+    scan = {
+        "Node Type": "Seq Scan", "Relation Name": "orders", "Schema": "public", "Alias": "orders", "Plan Rows": 9e5,
+        "Total Cost": 9000.0,
+    }  # fmt: skip
+    plan = {"Plan": {"Node Type": "Limit", "Total Cost": 8000.0, "Plans": [scan]}}
+    far = why_none("select * from orders offset $1 limit 10", facts(ORDERS), plan, {}, ())
+    assert far.startswith("It counts off the rows before its OFFSET, one by one: the planner expects it to read 89%")
+    near = why_none("select * from orders limit 10", facts(ORDERS), plan, {}, ())
+    assert near.startswith("It stops as soon as it has the rows")

@@ -8,14 +8,16 @@ from analyzer.advice.selection.costs import SAME
 from analyzer.advice.selection.pruning import worth
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, DroppedIndex, QueryOutcome, Selection, SlowerQuery
 from analyzer.advice.selection.risk import slower
-from analyzer.advice.selection.task import Task
+from analyzer.advice.selection.task import KEEPING_COST, Task
 from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
 from analyzer.errors import costing_only
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
 LIMITS = {"hurt": Threshold(0.10, "cost / cost", "judgement: below it the planner's own errors are larger")}
 HURT = LIMITS["hurt"].value
+LEAST_SAID = 0.005  # of the cost: less is no per cent
 
 
 def selection(
@@ -121,9 +123,9 @@ def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
     book, alternatives = task.book, task.search.alternatives[q]
     options = [o for o in alternatives.plans() if o.needed and o.cost < alternatives.base * (1 - SAME)]
     gains = [task.weights[q] * (alternatives.base - o.cost) for o in options]
+    sql, explained, refused = task.queries[q].sql, task.explained(q), dict(task.refused)
     if not gains or max(gains) < task.least_gain:
-        sql, explained, refused = task.queries[q].sql, task.explained(q), dict(task.refused)
-        if not options:
+        if all(o.cost > alternatives.base * (1 - LEAST_SAID) for o in options):
             tried = [task.indexes[n].definition for n in bits(book.usable[q])]
             return why_none(sql, task.facts, explained, refused, tried)
         if cause := cause_of(sql, task.facts, explained, refused):
@@ -143,4 +145,10 @@ def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
         return f"With {names} it would save {saves}; built, {it} may take up to {most}, more than the budget of {room}."
     if not task.fits(chosen | best.needed, budget_bytes):
         return f"With {names} it would save {saves}; within the budget other indexes save more."
+    if cause := cause_of(sql, task.facts, explained, refused):
+        return cause
+    size_bytes = sum(task.sizes[n] for n in bits(best.needed))
+    if gain < task.least_gain + size_bytes / PAGE_BYTES * KEEPING_COST:
+        room = f"the {size_words(size_bytes)} that {'it' if best.needed.bit_count() == 1 else 'they'} would take"
+        return f"With {names} it would save {saves}, too little, as often as it runs, for {room}."
     return f"With {names} it would save {saves}, less than each of them has to earn."
