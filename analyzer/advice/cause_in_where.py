@@ -157,6 +157,9 @@ def _with_itself(condition: Node, block: TableBlock, facts: SchemaFacts) -> str 
         if not is_case and branches[-1] is not itself[0]:  # COALESCE(n, $1): the value counts where n is NULL
             continue
         name = quote_identifier(column.name)
+        if all(isinstance(v, ast.A_Const) and v.isnull for v in values):
+            rest = "" if block.is_never_null(column.name, facts) else f", which {name} IS NOT NULL asks as well"
+            return f"{shown(condition)} compares {name} with itself{rest}. {BUILT}"
         asked = f"{name} {seen} {without_values(text_of(values[0])) if len(values) == 1 else '...'}"
         where = "in one of its cases" if is_case else "where there is no value"
         if not block.is_never_null(column.name, facts):

@@ -216,8 +216,8 @@ def _interval_widths(bounds: Sequence[str]) -> list[float]:
         numbers = [float(bound) for bound in bounds]
     except ValueError:
         return []
-    if not all(map(math.isfinite, numbers)) or numbers[-1] <= numbers[0]:
-        return []
+    if not all(map(math.isfinite, numbers)) or numbers[-1] <= numbers[0] or numbers != sorted(numbers):
+        return []  # numbers kept as texts are in a text's order
     least = (numbers[-1] - numbers[0]) * 1e-6
     return [max(least, b - a) for a, b in itertools.pairwise(numbers)]
 
@@ -282,7 +282,7 @@ def key_column(table: TableFacts, column: IndexColumn, statistics: ColumnStatist
     if not column.is_expression:
         return _plain(table, column.name, statistics, column.opclass)
     known = statistics.get(column.name) or _of_the_same(column.name, statistics)
-    if known is not None and known.avg_width_bytes is not None:
+    if known is not None and (known.avg_width_bytes is not None or known.type_oid in FIXED_WIDTHS):
         return KeyColumn(column.name, known.type_oid, known.type_name or "", known, True, column.opclass)
     inner = same_values_as(column.name)
     return None if inner is None else _plain(table, inner, statistics, column.opclass)
