@@ -11,8 +11,9 @@ from analyzer.advice.plan_scans import SUBPLAN, Scan, aliases_in, nodes, parsed_
 from analyzer.checks.column_widths import declared
 from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import QueryBlock, TableUse
-from analyzer.statements.tree import Node, column_names, conjuncts, function_name, name_parts, walk
+from analyzer.statements.tree import Node, column_names, conjuncts, function_name, name_parts, walk, without_casts
 
 # pg_proc.provolatile = 'v' among what stands in conditions
 VOLATILE = frozenset({
@@ -79,6 +80,14 @@ def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
         return (
             f"It compares {columns[0]} with {volatile[0]}(), which is volatile: computed anew for each row, so no index"
             f" can be searched for it. As (SELECT {volatile[0]}()) it is computed once."
+        )
+    collated = next((n for side in sides for n in _walked(side) if isinstance(n, ast.CollateClause)), None)
+    own = [s for side in sides if isinstance(side, ast.Node) and isinstance(s := without_casts(side), ast.ColumnRef)]
+    if collated is not None and own:
+        name, collation = (quote_identifier(name_parts(each)[-1]) for each in (own[0].fields, collated.collname))
+        return (
+            f"It compares {name} in collation {collation}, and no index in another one serves that. An index on ({name}"
+            f" COLLATE {collation}) does."
         )
     for side in sides:
         if not isinstance(side, ast.TypeCast) or not isinstance(side.arg, ast.ColumnRef):

@@ -190,6 +190,10 @@ REASONS = {
         " index on it cannot serve that. Send the value as integer, or write it ::integer. One with a fraction, which"
         " that would round, equals none."
     ),
+    """people where city = 'x' collate "POSIX\"""": (
+        'It compares city in collation "POSIX", and no index in another one serves that. An index on (city COLLATE'
+        ' "POSIX") does.'
+    ),
     "people where at::date = date '2024-03-01'": (
         "CAST(at AS date) depends on the session's TimeZone, so no index can hold it. A range of at itself can ask for"
         " the same rows (at >= start AND at < end), and an index on at serves that."
@@ -324,6 +328,7 @@ CURES = {  # what is to be asked, and the index that is to serve it
     ),
     "spans where stop - start > interval '90 minutes'": "spans ((stop - start))",
     "people where a = 'a7' or a is null": "people (a)",
+    """people where city = 'x' collate "POSIX\"""": """people (city collate "POSIX")""",
 }
 
 

@@ -148,7 +148,8 @@ def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
     if cause := cause_of(sql, task.facts, explained, refused):
         return cause
     size_bytes = sum(task.sizes[n] for n in bits(best.needed))
-    if gain < task.least_gain + size_bytes / PAGE_BYTES * KEEPING_COST:
+    is_given_up = task.search.objective(chosen | best.needed) < task.search.objective(chosen)  # thrift.py
+    if is_given_up or gain < task.least_gain + size_bytes / PAGE_BYTES * KEEPING_COST:
         room = f"the {size_words(size_bytes)} that {'it' if best.needed.bit_count() == 1 else 'they'} would take"
-        return f"With {names} it would save {saves}, too little, as often as it runs, for {room}."
+        return f"With {names} it would save {saves}, too little of the whole workload for {room}."
     return f"With {names} it would save {saves}, less than each of them has to earn."
