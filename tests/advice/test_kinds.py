@@ -164,7 +164,8 @@ def test_texts_without_declared_length_are_hashed_or_cautioned(known):
     assert "USING hash (url)" in bodies
     [said] = next(ddl for body, ddl in bodies.items() if body.startswith("(token")).cautions
     assert said == (
-        "token has no declared length: with this index an INSERT of a value above 2,704 bytes (compressed) would fail."
+        "token has no declared length: with this index an INSERT of a value above 2,704 bytes (compressed) would fail,"
+        " and its build where one is there."
     )
     script = advice_as_sql(advice)
     assert f"-- {said}\nCREATE INDEX" in script
