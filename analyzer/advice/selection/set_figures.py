@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from analyzer.advice.planner import Refused
+from pglast import ast
+
+from analyzer.advice.planner import Query, Refused
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.costs import SAME
 from analyzer.advice.selection.pruning import worth
@@ -13,6 +15,7 @@ from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
 from analyzer.errors import costing_only
 from analyzer.schema.page_layout import PAGE_BYTES
+from analyzer.statements.tree import Unparsable, single_statement, walk
 from analyzer.words.sizes import size_words
 
 LIMITS = {"hurt": Threshold(0.10, "cost / cost", "judgement: below it the planner's own errors are larger")}
@@ -48,7 +51,11 @@ def selection(
             after = getattr(answer, "total_cost", after)
         for n in bits(used):
             users[n].append(query.statement)
-        if used and (reason := _slower(task, q, chosen, after / before if before else 1.0)):
+        if (
+            used
+            and not has_open_limit(query)
+            and (reason := _slower(task, q, chosen, after / before if before else 1.0))
+        ):
             ids = tuple(task.indexes[n].id for n in bits(used))
             at_risk.append(AtRisk(query.key, query.statement, ids, reason))
         if after > before * (1 + HURT):
@@ -91,6 +98,15 @@ def selection(
         budget_bytes,
         tuple(verdict.without for verdict in task.drop_verdicts),
     )
+
+
+def has_open_limit(query: Query) -> bool:
+    """A generic plan whose LIMIT is a parameter: that it reads a tenth of the rows is no estimate, but a constant."""
+    statement = single_statement(query.sql)
+    if query.values is not None or isinstance(statement, Unparsable):
+        return False
+    limits = (node.limitCount for node in walk(statement) if isinstance(node, ast.SelectStmt))
+    return any(isinstance(node, ast.ParamRef) for limit in limits for node in walk(limit))
 
 
 def _slower(task: Task, q: int, chosen: int, cost_ratio: float) -> str | None:
