@@ -11,14 +11,17 @@ from analyzer.advice.plan_scans import SUBPLAN, Scan, aliases_in, nodes, parsed_
 from analyzer.checks.column_widths import declared
 from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import QueryBlock, TableUse
-from analyzer.statements.tree import Node, column_names, conjuncts, function_name, name_parts, walk
+from analyzer.statements.tree import Node, column_names, conjuncts, function_name, name_parts, walk, without_casts
 
 # pg_proc.provolatile = 'v' among what stands in conditions
 VOLATILE = frozenset({
     "random", "clock_timestamp", "timeofday", "nextval", "currval", "lastval", "gen_random_uuid", "uuid_generate_v4",
     "uuid_generate_v1", "uuidv7", "uuidv4", "random_normal", "setval",
 })  # fmt: skip
+WHOLE = frozenset({"smallint", "integer", "bigint"})
+FEW_LEFT = 0.05  # of the rows; judgement: at random_page_cost 4 an index is dearer from there
 EXCLUDING = frozenset({"ne", "not_in"})
 
 
@@ -34,7 +37,13 @@ def in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str | 
     others = [p for _, use in uses for p in use.predicates if p.operator not in EXCLUDING | {"other"}]
     if excluded and not others:
         names = some_of(list(dict.fromkeys(p.column for p in excluded)))
-        return f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index narrows that down."
+        reason = f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index"
+        if not scan.table.rows or scan.rows >= FEW_LEFT * scan.table.rows:
+            return f"{reason} narrows that down."
+        return (
+            f"{reason} on all rows narrows that down. Where the values are the same in each call, a partial index with"
+            " this WHERE holds just the others."
+        )
     if not others and (reason := _volatile_alone(condition)):
         return reason
     if any(map(_is_not_distinct, walk(condition))) and not others:
@@ -72,6 +81,14 @@ def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
             f"It compares {columns[0]} with {volatile[0]}(), which is volatile: computed anew for each row, so no index"
             f" can be searched for it. As (SELECT {volatile[0]}()) it is computed once."
         )
+    collated = next((n for side in sides for n in _walked(side) if isinstance(n, ast.CollateClause)), None)
+    own = [s for side in sides if isinstance(side, ast.Node) and isinstance(s := without_casts(side), ast.ColumnRef)]
+    if collated is not None and own:
+        name, collation = (quote_identifier(name_parts(each)[-1]) for each in (own[0].fields, collated.collname))
+        return (
+            f"It compares {name} in collation {collation}, and no index in another one serves that. An index on ({name}"
+            f" COLLATE {collation}) does."
+        )
     for side in sides:
         if not isinstance(side, ast.TypeCast) or not isinstance(side.arg, ast.ColumnRef):
             continue
@@ -81,10 +98,13 @@ def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
         if column is None or name in written:
             continue
         if to not in ("text", "varchar", "bpchar") or kind_of(IndexColumn(name), column) != "text":
+            plain = declared(column).partition("(")[0]  # a cast to numeric(8,2) would round
+            instead = f"Send the value as {plain}, or write it ::{plain}."
+            if plain in WHOLE:
+                instead += " One with a fraction, which that would round, equals none."
             return (
                 f"The value that {name} is compared with is of type {to}, so the server casts {name}"
-                f" ({declared(column)}) for each row, and an index on it cannot serve that. Send the value as"
-                f" {declared(column)}, or write it ::{declared(column)}."
+                f" ({declared(column)}) for each row, and an index on it cannot serve that. {instead}"
             )
     return None
 

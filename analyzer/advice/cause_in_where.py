@@ -19,6 +19,7 @@ from analyzer.statements.operators import COMPARISONS, CONTAINMENT, TURNED
 from analyzer.statements.tree import (
     Node,
     column_names,
+    conjuncts,
     function_name,
     name_parts,
     operator_name,
@@ -35,6 +36,9 @@ OF_DAYS = re.compile(r"(\s*[+-]?(\d+(\.\d+)?\s*(weeks?|days?|hours?|minutes?|sec
 OF_HOURS = re.compile(r"(\s*[+-]?(\d+(\.\d+)?\s*(hours?|minutes?|seconds?)\b|\d+:\d\d(:\d\d)?))+\s*", re.I)
 SHIFTS = {"timestamp without time zone": OF_DAYS, "timestamp with time zone": OF_HOURS}
 SEARCHING = (Kind.AEXPR_IN, Kind.AEXPR_OP_ANY, Kind.AEXPR_BETWEEN, Kind.AEXPR_LIKE, Kind.AEXPR_ILIKE)
+OF_LENGTH = frozenset({"cardinality", "array_length", "length", "char_length", "jsonb_array_length", "btrim"})
+CAST_PARAMETER = re.compile(r"CAST\((\$\d+) AS [\w .\"]+(?:\([\d, ]+\))?(?:\[\])*\)")  # may be pgLoupe's own
+BUILT = "In code: Django's filter() or SQLAlchemy's where(), called only when there is a value."
 TRUE_OF_ITSELF = frozenset({"=", "<=", ">="})
 
 
@@ -63,7 +67,7 @@ def shown(condition: Node) -> str:
     if _is_overlaps(condition):
         a, b, c, d = (without_values(text_of(argument)) for argument in condition.args)
         return f"({a}, {b}) OVERLAPS ({c}, {d})"
-    return without_values(text_of(condition))
+    return CAST_PARAMETER.sub(r"\1", without_values(text_of(condition)))
 
 
 def _optional(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | None:
@@ -71,7 +75,8 @@ def _optional(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | N
     if isinstance(condition, ast.A_Expr):
         return _with_itself(condition, block, facts)
     if isinstance(condition, ast.CoalesceExpr):
-        return _coalesced(condition, block, facts)
+        asked = condition.args[0] if len(condition.args) == 2 and _is_true(condition.args[1]) else None
+        return None if asked is None else _coalesced(condition, asked, block, facts)
     if isinstance(condition, ast.CaseExpr):
         branches = _branches(condition)
         asked = [branch for branch in branches if _is_searched(branch)]
@@ -79,30 +84,40 @@ def _optional(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | N
             return None
         return (
             f"{shown(condition)} is true of every row in one of its cases. Send {shown(asked[0])} alone, and only in"
-            " the other: an index can serve that."
+            f" the other: an index can serve that. {BUILT}"
         )
+    if isinstance(condition, ast.BooleanTest) and condition.booltesttype == enums.BoolTestType.IS_NOT_FALSE:
+        return _coalesced(condition, condition.arg, block, facts)
     if not isinstance(condition, ast.BoolExpr) or condition.boolop != enums.BoolExprType.OR_EXPR:
         return None
-    values = [value for value in map(_value_that_is_null, condition.args) if value is not None]
-    asked = [arm for arm in condition.args if _is_searched(arm)]
-    if len(condition.args) != 2 or len(values) != 1 or len(asked) != 1:
+    values = [arm for arm in condition.args if _is_of_no_row(arm)]
+    asked = [arm for arm in condition.args if _has_column(arm)]
+    if len(values) != 1 or len(asked) != len(condition.args) - 1 or not all(map(_narrows, asked)):
         return None
     return (
-        f"{shown(condition)} is true of every row where {shown(values[0])} is NULL. Send {shown(asked[0])} only where"
-        " it is not: an index can serve that."
+        f"{shown(condition)} is true of every row where {_is_so(values[0])}. Send {' OR '.join(map(shown, asked))} only"
+        f" where that is not so: an index can serve it. {BUILT}"
     )
 
 
-def _value_that_is_null(arm: Node) -> Node | None:
-    """``$1`` of ``$1 IS NULL``."""
-    is_test = isinstance(arm, ast.NullTest) and arm.nulltesttype == enums.NullTestType.IS_NULL
-    return arm.arg if is_test and _is_plain_value(arm.arg) else None
+def _is_so(arm: Node) -> str:
+    return f"{shown(arm)} is true" if isinstance(without_casts(arm), ast.ParamRef) else shown(arm)
 
 
-def _coalesced(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | None:
-    """``coalesce(n = $1, true)``: true where n is NULL, too."""
-    asked = condition.args[0]
-    if len(condition.args) != 2 or not _is_true(condition.args[1]) or not _is_searched(asked):
+def _is_of_no_row(arm: Node) -> bool:
+    """``$1 IS NULL``, ``$1 = ''``, ``cardinality($1) = 0``: the same for all rows of one call."""
+    names = {function_name(n) for n in walk(arm) if isinstance(n, ast.FuncCall)}
+    has_value = any(isinstance(n, (ast.ParamRef, ast.A_Const)) for n in walk(arm))
+    return has_value and names <= OF_LENGTH and not _has_column(arm) and not isinstance(arm, ast.A_Const)
+
+
+def _narrows(arm: Node) -> bool:
+    return any(map(_is_searched, conjuncts(arm)))
+
+
+def _coalesced(condition: Node, asked: Node, block: TableBlock, facts: SchemaFacts) -> str | None:
+    """``coalesce(n = $1, true)``, ``(n = $1) IS NOT FALSE``: true where n is NULL, too."""
+    if not _is_searched(asked):
         return None
     if asked.kind not in (Kind.AEXPR_OP, Kind.AEXPR_LIKE, Kind.AEXPR_ILIKE) or not _is_plain_value(asked.rexpr):
         return None
@@ -114,11 +129,15 @@ def _coalesced(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | 
         sent = f"({sent} OR {quote_identifier(name)} IS NULL)"
     return (
         f"{shown(condition)} is true of every row where there is no value. Send {sent} only when there is one: an"
-        " index can serve that."
+        f" index can serve that. {BUILT}"
     )
 
 
 def _with_itself(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | None:
+    if condition.kind == Kind.AEXPR_BETWEEN:
+        bounds = zip((">=", "<="), condition.rexpr, strict=True)
+        ends = (ast.A_Expr(Kind.AEXPR_OP, (ast.String(op),), condition.lexpr, bound) for op, bound in bounds)
+        return next(filter(None, (_with_itself(end, block, facts) for end in ends)), None)
     operator = operator_name(condition)
     if condition.kind != Kind.AEXPR_OP or condition.lexpr is None or operator not in TRUE_OF_ITSELF:
         return None
@@ -138,16 +157,19 @@ def _with_itself(condition: Node, block: TableBlock, facts: SchemaFacts) -> str 
         if not is_case and branches[-1] is not itself[0]:  # COALESCE(n, $1): the value counts where n is NULL
             continue
         name = quote_identifier(column.name)
+        if all(isinstance(v, ast.A_Const) and v.isnull for v in values):
+            rest = "" if block.is_never_null(column.name, facts) else f", which {name} IS NOT NULL asks as well"
+            return f"{shown(condition)} compares {name} with itself{rest}. {BUILT}"
         asked = f"{name} {seen} {without_values(text_of(values[0])) if len(values) == 1 else '...'}"
         where = "in one of its cases" if is_case else "where there is no value"
         if not block.is_never_null(column.name, facts):
             return (
                 f"{shown(condition)} compares {name} with itself {where}, which leaves out its NULLs alone. Send"
-                f" {name} IS NOT NULL there and {asked} otherwise: an index on {name} serves the latter."
+                f" {name} IS NOT NULL there and {asked} otherwise: an index on {name} serves the latter. {BUILT}"
             )
         return (
             f"{shown(condition)} compares {name} with itself {where}. Send no condition there and {asked} otherwise: an"
-            f" index on {name} serves that."
+            f" index on {name} serves that. {BUILT}"
         )
     return None
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
+from analyzer.advice.shapes import indexes_like, is_same_definition
 from analyzer.advice.sizing.key_widths import undeclared_width
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_names import index_name
@@ -318,11 +318,6 @@ def equal_index(definition: IndexDefinition, table: TableFacts) -> IndexFacts | 
         if is_free and compares and is_same_definition(definition, index):
             return index
     return None
-
-
-def is_same_definition(definition: IndexDefinition, index: IndexFacts) -> bool:
-    """Of the same kind, keys, columns and predicate; unique or not."""
-    return shape_of_index(index) == shape_of_definition(definition)
 
 
 def _drop_leftovers(definition: IndexDefinition, table: TableFacts) -> tuple[list[str], set[str]]:

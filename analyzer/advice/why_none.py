@@ -19,6 +19,7 @@ from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
+from analyzer.statements.tree import Unparsable, single_statement, walk
 
 LIMITS = {
     "many": Threshold(0.05, "rows wanted / rows", "judgement: at random_page_cost 4 an index is dearer from there"),
@@ -42,7 +43,7 @@ def why_none(
     blocks = query_blocks(sql, facts)
     whole = [s for s in scans if s.is_whole]
     if whole and whole[0].cost > (total_cost := float(plan.get("Total Cost", 0.0))):
-        return _stopped_early(whole[0], total_cost / whole[0].cost)
+        return _stopped_early(whole[0], total_cost / whole[0].cost, sql)
     if whole:
         return _read_whole(whole[0], sql, blocks, facts, refused, tried)
     if sampled := next((s for s in scans if s.node_type == "Sample Scan"), None):
@@ -104,8 +105,16 @@ def _refused_on(table: TableFacts, refused: Mapping[str, str], facts: SchemaFact
     return {body: why for body, why in refused.items() if body.startswith(names)}
 
 
-def _stopped_early(scan: Scan, read_ratio: float) -> str:
+def _stopped_early(scan: Scan, read_ratio: float, sql: str) -> str:
     """A LIMIT or EXISTS above it: the whole plan costs less than the scan would, read to its end."""
+    statement = single_statement(sql)
+    selects = () if isinstance(statement, Unparsable) else walk(statement)
+    if read_ratio > MANY_RATIO and any(getattr(select, "limitOffset", None) for select in selects):
+        return (
+            f"It counts off the rows before its OFFSET, one by one: the planner expects it to read {read_ratio:.0%} of"
+            f" {scan.table.qualified_name}, and no index skips them. With an order by a unique key and a condition for"
+            " the rows behind the last one shown (id > $1), an index finds the next page at once."
+        )
     share = f"{max(0.01, read_ratio):.0%}"
     return (
         f"It stops as soon as it has the rows it asks for: the planner expects it to read at most {share} of"
@@ -168,6 +177,6 @@ def _shown(predicate: Predicate) -> str:
     what = without_values(predicate.expression) if predicate.expression else predicate.column
     said = {
         "is_not_null": "IS NOT NULL", "is_null": "IS NULL", "is_true": "is true", "is_false": "is false", "ne": "<>",
-        "not_in": "NOT IN", "other": predicate.text or "a function",
+        "not_in": "NOT IN", "other": predicate.text or ("" if predicate.expression else "a function"),
     }.get(predicate.operator, predicate.text)  # fmt: skip
     return f"{what} {said}".strip() if what != said else what

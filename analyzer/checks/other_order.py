@@ -13,7 +13,7 @@ from analyzer.plans.unions import is_union
 from analyzer.schema.facts import IndexFacts, SchemaFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.schema.system_columns import SYSTEM_COLUMNS
-from analyzer.statements.index_expressions import SEARCHING, can_be_key, comparable, lasts, unqualified
+from analyzer.statements.index_expressions import SEARCHING, are_same, can_be_key, comparable, lasts, unqualified
 from analyzer.words.lists import and_list
 
 STOPS = "gives them in this order and stops after the last"
@@ -235,11 +235,11 @@ def _has_index(scan: PlanNode, wanted: Sequence[_Key], facts: SchemaFacts | None
 def _keys_of(index: IndexFacts, names: Mapping[int, str]) -> Iterator[_Key]:
     expressions = iter(index.expressions)
     for name, oid in zip_longest(index.columns, index.collations[: len(index.columns)]):
-        key = comparable(next(expressions, "")) if name is None else comparable(quote_identifier(name))
-        yield _Key("", key, name is not None, None if oid is None else names.get(oid))
+        expression = next(expressions, "") if name is None else quote_identifier(name)
+        yield _Key(expression, comparable(expression), name is not None, None if oid is None else names.get(oid))
     for expression in expressions:
-        yield _Key("", comparable(expression), False, None)
+        yield _Key(expression, comparable(expression), False, None)
 
 
 def _is_same(wanted: _Key, has: _Key) -> bool:
-    return wanted.name == has.name and (has.collation is None or has.collation == wanted.collation)
+    return are_same(wanted.expression, has.expression) and has.collation in (None, wanted.collation)

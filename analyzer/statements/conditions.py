@@ -11,7 +11,7 @@ from analyzer.statements.patterns import LISTED, PATTERNS, STARTS_WITH, has_fixe
 from analyzer.statements.scope import Scope, ScopedColumn
 from analyzer.statements.sides import Side, Sides
 from analyzer.statements.time_ago import ago_parameter
-from analyzer.statements.tree import Node, conjuncts, function_name, name_parts, operator_name, text_of
+from analyzer.statements.tree import Node, conjuncts, function_name, name_parts, operator_name, text_of, walk
 
 Kind = enums.A_Expr_Kind
 
@@ -75,11 +75,18 @@ class Conditions:
             yield from self._arms(left)
 
     def _arms(self, arms: Sequence[Sequence[Node]]) -> Iterator[ColumnPredicate]:
-        branches = [[condition for part in arm for condition in self._one(part)] for arm in arms]
+        """Of an arm without columns ($1 IS NULL) the planner knows for each value whether it holds: no rows are its."""
+        of_rows = [arm for arm in arms if any(isinstance(n, (ast.ColumnRef, ast.SubLink)) for n in walk(tuple(arm)))]
+        branches = [[condition for part in arm for condition in self._one(part)] for arm in of_rows]
         flat = [condition for branch in branches for condition in branch]
         same_column = len({(id(f.column.table), f.column.name) for f in flat}) == 1
         equal = all(len(b) == 1 and b[0].predicate.operator in ("eq", "in", "any") for b in branches)
-        if same_column and equal and all(f.predicate.is_bare and f.predicate.joined is None for f in flat):
+        if (
+            same_column
+            and equal
+            and len(of_rows) == len(arms)
+            and all(f.predicate.is_bare and f.predicate.joined is None for f in flat)
+        ):
             parameters = tuple(n for f in flat for n in f.predicate.parameters)
             yield ColumnPredicate(
                 flat[0].column, Predicate(flat[0].column.name, "in", parameters, value_count=len(flat))
@@ -122,6 +129,8 @@ class Conditions:
         match node.kind:
             case Kind.AEXPR_OP if isinstance(node.lexpr, ast.RowExpr) and isinstance(node.rexpr, ast.RowExpr):
                 yield from self._rows(node, COMPARISONS.get(operator, "other"))
+            case Kind.AEXPR_OP if (asked := _asked_with_a_value(node)) is not None:
+                yield from self._arms([[asked], []])
             case Kind.AEXPR_OP if node.lexpr is not None:
                 if operator in PATTERNS:
                     yield from self._pattern(node, PATTERNS[operator])
@@ -301,3 +310,15 @@ def _alternatives(node: Node) -> Iterator[Node]:
             yield from _alternatives(argument)
         else:
             yield argument
+
+
+def _asked_with_a_value(node: Node) -> Node | None:
+    """``n = $1`` of ``n = coalesce($1, n)``, which is that, planned with a value."""
+    for side, other in ((node.rexpr, node.lexpr), (node.lexpr, node.rexpr)):
+        if not isinstance(side, ast.CoalesceExpr) or not isinstance(other, ast.ColumnRef):
+            continue
+        *values, itself = side.args
+        if text_of(itself) == text_of(other) and not any(isinstance(n, ast.ColumnRef) for n in walk(tuple(values))):
+            pair = (values[0], other) if side is node.lexpr else (other, values[0])
+            return ast.A_Expr(node.kind, node.name, *pair)
+    return None

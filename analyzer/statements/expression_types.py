@@ -7,18 +7,21 @@ from pglast import ast, enums
 
 from analyzer.statements import type_rules as rules
 from analyzer.statements.open_types import NULL, Open, Row, TypeScope, Value, constant_type, moment_type
-from analyzer.statements.tree import Node, children, function_name, name_parts, operator_name
+from analyzer.statements.tree import Node, children, function_name, name_parts, operator_name, text_of
 
 Kind = enums.A_Expr_Kind
 SubLink = enums.SubLinkType
 
 
 class Expressions:
-    """``found``: types decided so far. ``sampled``: those of literals seen in real runs."""
+    """``found``: types decided so far. ``sampled``: of literals in real runs. ``tested``: what IS NULL is asked of,
+    which tells no type; ``met``: types of what parameters are compared with or cast to."""
 
     def __init__(self, sampled: dict[int, str]) -> None:
         self.found: dict[int, str] = {}
         self.sampled = sampled
+        self.tested: list[Open] = []
+        self.met: dict[int, str] = {}
 
     def statement(self, node: Node, outer: TypeScope) -> Row:
         raise NotImplementedError
@@ -46,10 +49,11 @@ class Expressions:
 
     def agree(self, value: Value, other: Value) -> None:
         """``value`` meets something of a known type: what the server would have made text takes a literal's type."""
-        type_name = self.known(other)
-        if not isinstance(value, Open) or value.is_bare or type_name is None:
+        if not isinstance(value, Open) or (type_name := self.known(other)) is None:
             return
-        if value.is_array:
+        if value.is_bare:
+            self.met.setdefault(value.parameters[0], rules.UNLIMITED.get(type_name, type_name))
+        elif value.is_array:
             if type_name.endswith("[]") and type_name != "text[]":
                 self.ask(value, type_name.removesuffix("[]"))  # operators on arrays want the very same type
         elif type_name in rules.NUMBERS:
@@ -84,7 +88,8 @@ class Expressions:
             case ast.A_Const():
                 return constant_type(node)
             case ast.TypeCast():
-                self.value(node.arg, scope)
+                if isinstance(inner := self.value(node.arg, scope), Open) and inner.is_bare:
+                    self.met.setdefault(inner.parameters[0], text_of(node.typeName))
                 name = rules.plain_type(name_parts(node.typeName.names)[-1])
                 return name + "[]" if node.typeName.arrayBounds else name
             case ast.ColumnRef():
@@ -96,7 +101,8 @@ class Expressions:
                     self.condition(part, scope)
                 return "boolean"
             case ast.NullTest():
-                self.ask(self._only_bare(self.value(node.arg, scope)), "text")  # "$1 IS NULL" tells no type
+                if isinstance(tested := self._only_bare(self.value(node.arg, scope)), Open):
+                    self.tested.append(tested)
                 return "boolean"
             case ast.BooleanTest():
                 self.condition(node.arg, scope)

@@ -1,5 +1,6 @@
 """Expressions over columns, as index definitions write them."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -43,14 +44,32 @@ def comparable(expression: str) -> str:
 
 
 def are_same(one: str, other: str) -> bool:
-    """Whether two expressions compare as one; a function without a schema may be that of any."""
-    if comparable(one) != comparable(other):
+    """Whether two expressions compare as one; a function or a type without a schema may be that of any."""
+    if comparable(one) != comparable(other) or not _schemas_agree(_own_types(one), _own_types(other)):
         return False
     mine, theirs = _own_calls(one), _own_calls(other)
     return len(mine) == len(theirs) and all(
         name == its_name and (schema == its_schema or not (schema and its_schema))
         for (name, schema), (its_name, its_schema) in zip(mine, theirs, strict=True)
     )
+
+
+def _schemas_agree(mine: Mapping[str, set[str]], theirs: Mapping[str, set[str]]) -> bool:
+    """Of the names that both have with a schema; which casts are written differs."""
+    return all(mine[name] == theirs[name] for name in mine.keys() & theirs.keys())
+
+
+@lru_cache(maxsize=1024)
+def _own_types(expression: str) -> Mapping[str, set[str]]:
+    """Schemas of what it casts to, by name; without those that name none."""
+    statements = parse(f"SELECT {expression}")
+    casts = () if isinstance(statements, Unparsable) else (n for n in walk(statements) if isinstance(n, ast.TypeCast))
+    schemas: dict[str, set[str]] = {}
+    for cast in casts:
+        *schema, name = name_parts(cast.typeName.names)
+        if schema:
+            schemas.setdefault(name, set()).add(schema[-1])
+    return schemas
 
 
 @lru_cache(maxsize=1024)

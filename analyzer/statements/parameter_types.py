@@ -28,6 +28,7 @@ def parameter_types(sql: str, facts: SchemaFacts | None = None, samples: Sequenc
         reader.statement(statement, TypeScope())
     except RecursionError:
         return {}
+    reader.decide_tested()
     return reader.found
 
 
@@ -121,6 +122,14 @@ class _Queries(Expressions):
                 scope.ctes[cte.ctename] = first
             else:
                 scope.ctes[cte.ctename] = exported(self.statement(query, scope), names)
+
+    def decide_tested(self) -> None:
+        """The server wants a type for ``$1 IS NULL``: the one that it has elsewhere, or else any."""
+        for value in self.tested:
+            (number,) = value.parameters
+            if number in self.met:
+                self.found.setdefault(number, self.met[number])
+            self.ask(value, "text")
 
     # FROM
 

@@ -18,7 +18,16 @@ from analyzer.statements.parse import parse_statement
 from analyzer.statements.rewrites import Rewrite, size_constants
 from analyzer.statements.secrets import LIST_MARK
 from analyzer.statements.tokens import scan
-from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, operator_name, walk, without_casts
+from analyzer.statements.tree import (
+    Node,
+    Unparsable,
+    fresh_parse,
+    name_parts,
+    operator_name,
+    text_of,
+    walk,
+    without_casts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +272,8 @@ def _with_constants(sql: str, constants: dict[int, str]) -> str:
 
 def _with_types(sql: str, types: Mapping[int, str], rewrites: list[Rewrite]) -> str:
     """``$1`` as ``$1::integer`` where the server would not find the literal's type."""
-    cast = _cast_parameters(sql)
-    types = {number: name for number, name in types.items() if number not in cast}
+    cast, texts = _cast_parameters(sql), _types_cast_to(sql)
+    types = {number: name for number, name in types.items() if number not in cast or texts.get(number) == {name}}
     if not types:
         return sql
     text = _replaced(sql, lambda n: f"${n}::{types[n]}" if n in types else f"${n}")
@@ -272,6 +281,15 @@ def _with_types(sql: str, types: Mapping[int, str], rewrites: list[Rewrite]) -> 
         return sql  # a place where the grammar takes no cast
     rewrites.append(Rewrite("type", tuple(sorted(types))))
     return text
+
+
+def _types_cast_to(sql: str) -> dict[int, set[str]]:
+    statements = fresh_parse(sql)
+    types: dict[int, set[str]] = {}
+    for node in walk(() if isinstance(statements, Unparsable) else statements):
+        if isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.ParamRef):
+            types.setdefault(node.arg.number, set()).add(text_of(node.typeName))
+    return types
 
 
 def _without_gaps(sql: str) -> tuple[str, list[int]]:

@@ -73,6 +73,9 @@ ARGUMENTS = {
 # of two numbers the one further left is the result's
 WIDEST_FIRST = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
 
+# of names that mean a length of 1 without one, those that mean none
+UNLIMITED = {"character": "bpchar", "bit": "varbit"}
+
 
 def plain_type(name: str) -> str:
     """format_type()'s or the parser's name without modifiers: "character varying(40)[]" -> "character varying[]"."""

@@ -224,6 +224,8 @@ class Hypotheticals:
                 if expression_statistics is not None:
                     statistics[column.name] = expression_statistics
                     self._restore_attribute(part, place, expression_statistics)
+                elif (measured := self.statistics.size_of(local.table, column.name, statistics)) is not None:
+                    statistics[column.name] = measured
         rows = table_rows
         if definition.predicate:
             rows = part.rows = self._rows_of(part.table, definition.predicate)

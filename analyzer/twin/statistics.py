@@ -6,12 +6,14 @@ from typing import Any
 import psycopg
 
 from analyzer.schema.facts import TableFacts
+from analyzer.statements.tree import Unparsable, column_names, parse
 from analyzer.values.column_statistics import ColumnStatistics
 from analyzer.values.expression_statistics import (
     Evaluated,
     evaluation_sql,
     expression_statistics,
     only_column,
+    paired_samples,
     probe_values,
     restore_arguments,
 )
@@ -101,6 +103,53 @@ class StatisticsReader:
         except psycopg.Error:
             return None
         return expression_statistics(columns[name], probes, results, rows, type_oid=type_oid, type_name=type_name)
+
+    def size_of(
+        self, table: TableFacts, expression: str, columns: Mapping[str, ColumnStatistics]
+    ) -> ColumnStatistics | None:
+        """Type and width alone, of an expression whose values ``expression`` does not know: over several columns, or
+        one without samples. Values are paired at random, so that how they fall tells nothing to a planner."""
+        key = (table.schema, table.name, f"size of {expression}")
+        if key not in self._expressions:
+            self._expressions[key] = self._measured(table, expression, columns)
+        return self._expressions[key]
+
+    def _measured(
+        self, table: TableFacts, expression: str, columns: Mapping[str, ColumnStatistics]
+    ) -> ColumnStatistics | None:
+        statements = parse(f"SELECT {expression}")
+        names = () if isinstance(statements, Unparsable) else tuple(dict.fromkeys(column_names(statements)))
+        facts = [column for name in names if (column := table.column(name)) is not None and name in columns]
+        if not facts or len(facts) < len(names):
+            return None
+        rows = paired_samples([columns[column.name] for column in facts])
+        parts = ", ".join(
+            f"t[{at}]::{column.type_name} as {_quoted(column.name)}" for at, column in enumerate(facts, 1)
+        )
+        sql = (
+            "select e.v::text, pg_catalog.pg_column_size(e.v), pg_catalog.pg_typeof(e.v)::oid::int8,"
+            " pg_catalog.format_type(pg_catalog.pg_typeof(e.v)::oid, null)"
+            " from pg_catalog.unnest(%s::text[]) as probe (n) cross join lateral"
+            " (select probe.n::text[] as t offset 0) as r cross join lateral"
+            f" (select {parts} offset 0) as c cross join lateral (select ({expression}) as v offset 0) as e"
+        )
+        try:
+            with self.connection.transaction(force_rollback=True):
+                self.connection.execute("set transaction read only; set local statement_timeout = '5s'")
+                cursor = self.connection.execute(sql.replace("%", "%%").replace("%%s", "%s", 1).encode(), [rows])
+                results = cursor.fetchall()
+        except psycopg.Error:
+            return None
+        values = [(text, width) for text, width, _, _ in results if text is not None]
+        nulls = 1 - len(values) / len(results) if values else 0.0
+        return ColumnStatistics(
+            n_distinct=nulls - 1.0 or -1.0,
+            null_frac=nulls,
+            avg_width_bytes=round(sum(width for _, width in values) / len(values)) if values else None,
+            histogram_bounds=tuple(text for text, _ in values),
+            type_oid=results[0][2],
+            type_name=results[0][3],
+        )
 
     @staticmethod
     def restore_arguments(statistics: ColumnStatistics) -> tuple[str, list[Any]]:

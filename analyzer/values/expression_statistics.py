@@ -27,6 +27,7 @@ DATE, TIMESTAMPS = 1082, frozenset({1114, 1184})
 STATISTICS_TARGET = 100  # default_statistics_target: most common values and histogram buckets at most
 BETWEEN_BOUNDS = 9  # so a thousand samples: a frequency of 10 % then has a standard error of 1 %
 PAIR_DISTANCES = tuple(4.0**-power for power in range(1, 9))  # shares of a histogram bucket
+PAIRED = 100  # judgement: a mean width then has a standard error of a tenth, where widths vary by their own size
 CLEARLY_SEEN = 5  # judgement: a value that fewer samples gave may be there by chance
 DISTINCT_IS_SHARE_FROM = 0.1  # analyze.c: more distinct values than that share of the rows are kept as a share
 
@@ -142,6 +143,24 @@ def expression_statistics(
         type_oid=type_oid,
         type_name=type_name,
     )
+
+
+def paired_samples(columns: Sequence[ColumnStatistics]) -> list[str]:
+    """Array literals of one value of each column, each as often as its share of the rows says, NULL where there is
+    none; deterministic."""
+    chance = random.Random(0)
+    size = max(PAIRED, *(len(statistics.weighted_values()) for statistics in columns))
+    drawn: list[list[str | None]] = []
+    for statistics in columns:
+        shared: list[tuple[str | None, float]] = [*statistics.weighted_values(), (None, statistics.null_frac)]
+        total, covered, texts = sum(share for _, share in shared), 0.0, list[str | None]()
+        for text, share in shared if total else ():
+            covered += share / total
+            texts += [text] * (round(covered * size) - len(texts))
+        texts += [None] * (size - len(texts))
+        chance.shuffle(texts)
+        drawn.append(texts)
+    return [_array(row) for row in zip(*drawn, strict=True)]
 
 
 def restore_arguments(statistics: ColumnStatistics) -> dict[str, object]:
@@ -276,6 +295,7 @@ def _between(type_oid: int, bounds: Sequence[str]) -> Callable[[str, str, float]
     return moment_between
 
 
-def _array(values: Sequence[str]) -> str:
+def _array(values: Sequence[str | None]) -> str:
     """A PostgreSQL array literal."""
-    return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
+    quoted = ("NULL" if v is None else '"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values)
+    return "{" + ",".join(quoted) + "}"

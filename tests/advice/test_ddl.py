@@ -2,14 +2,17 @@
 
 import pytest
 
-from analyzer.advice.ddl import create_index, equal_index, is_same_definition
+from analyzer.advice.ddl import create_index, equal_index
 from analyzer.advice.definition import IndexColumn, IndexDefinition
+from analyzer.advice.shapes import is_replaced_by, is_same_definition
+from analyzer.advice.sizing.size import btree_index_size
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import quote_identifier
+from analyzer.values.column_statistics import ColumnStatistics
 
 HOSTILE_NAMES = [
     "plain", "Mixed", "select", "user", "two words", 'quo"te', "dotted.name", "ümläut", "日本語" * 7, "1st", "$dollar",
@@ -232,6 +235,31 @@ def test_script_ends_each_statement():
 )
 def test_same_definition(index, same):
     assert is_same_definition(IndexDefinition(table_with(), (IndexColumn("a"),)), index) is same
+
+
+@pytest.mark.parametrize(
+    ("built", "asked", "same"),
+    [
+        ("a.norm(b)", "a.norm(b)", True),
+        ("a.norm(b)", "norm(b)", True),  # as a statement names it
+        ("a.norm(b)", "c.norm(b)", False),
+        ("lower(a.norm(b))", "lower(c.norm(b))", False),
+        ("((b)::a.mood)", "b::a.mood", True),
+        ("((b)::a.mood)", "b::c.mood", False),
+    ],
+)
+def test_functions_and_types_of_another_schema_are_others(built, asked, same):
+    by_key = IndexFacts(1, "public", "i", "btree", (None,), expressions=(built,))
+    by_predicate = IndexFacts(2, "public", "j", "btree", ("a",), predicate=f"({built} > 'x')")
+    table = table_with(by_key, by_predicate)
+    keyed = IndexDefinition(table, (IndexColumn(asked, is_expression=True),))
+    partial = IndexDefinition(table, (IndexColumn("a"),), predicate=f"{asked} > 'x'")
+    assert [equal_index(keyed, table), equal_index(partial, table)] == ([by_key, by_predicate] if same else [None] * 2)
+    longer = table_with(IndexFacts(3, "public", "k", "btree", (None, "a"), expressions=(built,)))
+    wanted = IndexDefinition(longer, (IndexColumn(asked, is_expression=True),))
+    assert is_replaced_by(wanted, longer.indexes[0]) is same
+    statistics = {built: ColumnStatistics(n_distinct=9.0, avg_width_bytes=5, type_oid=25, type_name="text")}
+    assert (btree_index_size(wanted, statistics) is not None) is same
 
 
 def test_attach_partition_takes_no_unique_index():

@@ -2,7 +2,9 @@
 
 import pytest
 
+from analyzer.advice.planner import Query
 from analyzer.advice.selection.risk import doubt, slower
+from analyzer.advice.selection.set_figures import has_open_limit
 from analyzer.plans import parse_plan
 from analyzer.plans.work import PlanWork, WorkWeights
 
@@ -67,3 +69,17 @@ def test_what_is_said_to_get_slower(before, after, is_said):
 )  # fmt: skip
 def test_what_takes_longer_is_what_grew(before, after, said):
     assert f"but its new plan {said}" in (slower(before, after, WorkWeights(), 0.7) or "")
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "is_open"),
+    [
+        ("select * from a where b = $1 order by c limit $2", None, True),
+        ("select * from (select * from a order by c limit $1) x", None, True),
+        ("select * from a where b = $1 order by c limit $2", ("7", "10"), False),
+        ("select * from a where b = $1 order by c limit 10", None, False),
+        ("select * from a where b = $1 order by c offset $2", None, False),
+    ],
+)
+def test_a_limit_that_is_a_parameter_tells_no_time(sql, values, is_open):
+    assert has_open_limit(Query("q", "q", sql, 1.0, values)) is is_open

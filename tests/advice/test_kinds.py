@@ -164,7 +164,8 @@ def test_texts_without_declared_length_are_hashed_or_cautioned(known):
     assert "USING hash (url)" in bodies
     [said] = next(ddl for body, ddl in bodies.items() if body.startswith("(token")).cautions
     assert said == (
-        "token has no declared length: with this index an INSERT of a value above 2,704 bytes (compressed) would fail."
+        "token has no declared length: with this index an INSERT of a value above 2,704 bytes (compressed) would fail,"
+        " and its build where one is there."
     )
     script = advice_as_sql(advice)
     assert f"-- {said}\nCREATE INDEX" in script
@@ -187,7 +188,12 @@ REASONS = {
     "people where id = 7": "people_pkey on public.people serves it already; no other index makes it cheaper.",
     "people where id = 7.0": (
         "The value that id is compared with is of type numeric, so the server casts id (integer) for each row, and an"
-        " index on it cannot serve that. Send the value as integer, or write it ::integer."
+        " index on it cannot serve that. Send the value as integer, or write it ::integer. One with a fraction, which"
+        " that would round, equals none."
+    ),
+    """people where city = 'x' collate "POSIX\"""": (
+        'It compares city in collation "POSIX", and no index in another one serves that. An index on (city COLLATE'
+        ' "POSIX") does.'
     ),
     "people where at::date = date '2024-03-01'": (
         "CAST(at AS date) depends on the session's TimeZone, so no index can hold it. A range of at itself can ask for"
@@ -238,17 +244,24 @@ REASONS = {
         "The planner expects 10,000 of about 30,000 rows of public.people to be wanted (33%): reading it whole is"
         " cheaper than fetching so many through an index."
     ),
-    "people where a = coalesce($1, a)": (
-        "a = COALESCE($1, a) compares a with itself where there is no value, which leaves out its NULLs alone. Send a"
-        " IS NOT NULL there and a = $1 otherwise: an index on a serves the latter."
+    "people where a = coalesce(null, a)": (
+        "a = COALESCE(NULL, a) compares a with itself, which a IS NOT NULL asks as well. In code: Django's filter() or"
+        " SQLAlchemy's where(), called only when there is a value."
+    ),
+    "people where a = case when $1 then $2 else a end": (
+        "a = CASE WHEN $1 THEN $2 ELSE a END compares a with itself in one of its cases, which leaves out its NULLs"
+        " alone. Send a IS NOT NULL there and a = $2 otherwise: an index on a serves the latter. In code: Django's"
+        " filter() or SQLAlchemy's where(), called only when there is a value."
     ),
     "people where case when $1 then a = $2 else true end": (
         "CASE WHEN $1 THEN a = $2 ELSE TRUE END is true of every row in one of its cases. Send a = $2 alone, and only"
-        " in the other: an index can serve that."
+        " in the other: an index can serve that. In code: Django's filter() or SQLAlchemy's where(), called only when"
+        " there is a value."
     ),
     "people where coalesce(a = $1, true)": (
         "COALESCE(a = $1, TRUE) is true of every row where there is no value. Send (a = $1 OR a IS NULL) only when"
-        " there is one: an index can serve that."
+        " there is one: an index can serve that. In code: Django's filter() or SQLAlchemy's where(), called only when"
+        " there is a value."
     ),
     "people where a = b": (
         "a = b compares columns of the same row, of which an index on either tells nothing. A partial index with WHERE"
@@ -294,6 +307,19 @@ def test_no_index_has_a_cause_and_a_cure(known):
     assert said == REASONS
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a = coalesce($1, a)", "$1 is null or a = $1", "(a = $1 or $1 is null) and (n = $2 or $2 is null)",
+        "$1::text is null or a = $1", "nullif($1, '') is null or a = $1",
+    ],
+)  # fmt: skip
+def test_what_may_be_left_out_is_indexed_for_where_it_is_not(known, condition):
+    _, twin, facts = known
+    liked = predict(twin, facts, f"select * from people where {condition}", now=NOW).likes
+    assert [each.definition for each in liked] in (["(a)"], ["(n)"])
+
+
 CURES = {  # what is to be asked, and the index that is to serve it
     "people where a = b": "people (id) where a = b",
     "people where tags @> array['x']": "people using gin (tags)",
@@ -303,6 +329,7 @@ CURES = {  # what is to be asked, and the index that is to serve it
     ),
     "spans where stop - start > interval '90 minutes'": "spans ((stop - start))",
     "people where a = 'a7' or a is null": "people (a)",
+    """people where city = 'x' collate "POSIX\"""": """people (city collate "POSIX")""",
 }
 
 

@@ -5,10 +5,12 @@ import math
 import pytest
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.sizing.keys import _interval_widths, skewed_values
+from analyzer.advice.sizing.elements import gin_keys
+from analyzer.advice.sizing.keys import KeyColumn, _interval_widths, skewed_values
 from analyzer.advice.sizing.size import btree_height, btree_index_size, index_size_bytes
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.statements.index_predicates import ImpliedValues, held_by
+from analyzer.values.column_statistics import ColumnStatistics
 from analyzer.values.expression_statistics import (
     Evaluated,
     evaluation_sql,
@@ -169,7 +171,9 @@ def test_skewed_keys_are_more_values_than_analyze_saw():
     assert sum(c.count * -math.expm1(-1_200_000 * c.share) for c in classes) == pytest.approx(62_924, rel=0.05)
 
 
-@pytest.mark.parametrize("bounds", [["a"] * 30, ["1", "2"], ["5"] * 30, ["1"] * 29 + ["NaN"]])
+@pytest.mark.parametrize(
+    "bounds", [["a"] * 30, ["1", "2"], ["5"] * 30, ["1"] * 29 + ["NaN"], sorted(map(str, range(50)))]
+)
 def test_a_histogram_that_shows_no_spread_tells_nothing(bounds):
     assert _interval_widths(bounds) == []
 
@@ -191,3 +195,25 @@ def test_a_release_that_keeps_equal_chars_builds_larger_indexes(version, shares)
     on = TableFacts(1, "public", "t", "r", 1e6, 8192 * 10_000, (column,))
     size = index_size_bytes(IndexDefinition(on, (IndexColumn("code"),)), server_version_num=version)
     assert (size < 10e6) == shares
+
+
+@pytest.mark.parametrize(
+    ("type_oid", "type_name", "documents", "distinct", "keys"),
+    [
+        (3614, "tsvector", [f"'same':1 'w{n % 30}':2,5 'it''s':3" for n in range(60)], 30, 32),
+        (90_001, "ext.hstore", [f'"color"=>"c{n}", "size"=>NULL' for n in range(60)], 600, 602),
+        (3802, "jsonb", [f'{{"color": "c{n}"}}' for n in range(60)], 600, 600),
+    ],
+)
+def test_no_part_of_documents_has_more_values_than_there_are_documents(type_oid, type_name, documents, distinct, keys):
+    statistics = ColumnStatistics(
+        n_distinct=distinct,
+        avg_width_bytes=40,
+        histogram_bounds=tuple(documents),
+        type_oid=type_oid,
+        type_name=type_name,
+    )
+    opclass = "jsonb_path_ops" if type_name == "jsonb" else None
+    found = gin_keys(KeyColumn("x", type_oid, type_name, statistics, opclass=opclass), 100_000)
+    assert found is not None
+    assert sum(key.values.count for key in found) == pytest.approx(keys, abs=2)

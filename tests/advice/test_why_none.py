@@ -41,7 +41,8 @@ def test_conditions_on_a_partitioned_table_are_its_parts():
         "It reads public.events_2026 without a condition: all of its rows are needed."
     )
     assert said("select * from events where status <> $1", PART, condition="(status <> 'x'::text)") == (
-        "Its conditions on public.events_2026 exclude values of status: no index narrows that down."
+        "Its conditions on public.events_2026 exclude values of status: no index on all rows narrows that down. Where"
+        " the values are the same in each call, a partial index with this WHERE holds just the others."
     )
     why = {"public.events ((to_tsvector(body)))": "functions in index expression must be marked IMMUTABLE"}
     assert said("select * from events where to_tsvector(body) = $1", PART, refused=why).startswith(
@@ -74,7 +75,7 @@ def test_what_a_view_asks_is_not_said_to_be_nothing():
 
 def test_a_condition_that_cannot_be_read_is_not_said_to_be_none():
     assert said("select * from events where crc(body, status)", PART) == (
-        "None of its conditions on public.events_2026 is one that an index could serve: crc(body, status) a function."
+        "None of its conditions on public.events_2026 is one that an index could serve: crc(body, status)."
     )
     assert said("select * from only log where body > status", PARENT, condition="(body > status)").endswith(
         "A partial index with WHERE body > status holds just the rows that it asks for."
@@ -110,13 +111,22 @@ ITEMS = table("items", ("id|bigint|-1", "n|integer|50", "m|integer|50"))
         ("n <> coalesce($1, n)", None),  # no index serves it with a value either
         ("n = coalesce(n, $1)", None),  # the value never counts
         ("n = case when $1 then $2 when $3 then $4 else n end", "and n = ... otherwise"),
-        ("$1 is null or n in ($2, $3)", "Send n IN ($2, $3) only"),
+        ("$1 is null or n in ($2, $3)", "called only when there is a value"),
         ("n = case when $1 then $2 when $3 then n end", None),
         ("$1 is null or n <> $2", None),
-        ("$1 is not null or n = $2", None),
-        ("$1 is null and $2 is null or n = $3", None),
-        ("$1 = $2 or n = $3", None),
-        ("n = $1 or $2", None),
+        ("$1 is null or n = m", None),
+        ("$1 is null or n = $1 or m = $1", "Send n = $1 OR m = $1 only"),
+        ("$1::int is null or n = $1 and m > $2", "where $1 IS NULL. Send n = $1 AND m > $2 only"),
+        ("$1 is not null or n = $2", "where $1 IS NOT NULL. Send n = $2 only"),
+        ("$1 = $2 or n = $3", "where $1 = $2. Send n = $3 only"),
+        ("nullif($1, '') is null or at = $1", "Send at = $1 only"),
+        ("cardinality($1) = 0 or n = any($1)", "Send n = ANY($1) only"),
+        ("not $1 or n = $2", "where NOT $1. Send n = $2 only"),
+        ("n = $1 or $2", "where $2 is true. Send n = $1 only"),
+        ("(n = $1) is not false", "Send n = $1 only when"),
+        ("(n = $1) is not true", None),
+        ("n between coalesce($1, n) and coalesce($2, n)", "Send no condition there and n >= $1 otherwise"),
+        ("set_config('a', $1, true) = $2 or n = $3", None),
         ("random() < $1 or n = $2", None),
         ("coalesce(n = $1, true)", "Send n = $1 only when"),
         ("coalesce(k = $1, true)", "Send (k = $1 OR k IS NULL) only when"),
@@ -224,3 +234,15 @@ def test_a_cause_in_where_holds_no_value_of_a_run(condition):
     reason = _of_orders(f"select * from orders where {condition}")
     assert "4711" not in reason
     assert len(reason) > 40
+
+
+def test_a_far_page_is_not_said_to_stop_soon():
+    scan = {
+        "Node Type": "Seq Scan", "Relation Name": "orders", "Schema": "public", "Alias": "orders", "Plan Rows": 9e5,
+        "Total Cost": 9000.0,
+    }  # fmt: skip
+    plan = {"Plan": {"Node Type": "Limit", "Total Cost": 8000.0, "Plans": [scan]}}
+    far = why_none("select * from orders offset $1 limit 10", facts(ORDERS), plan, {}, ())
+    assert far.startswith("It counts off the rows before its OFFSET, one by one: the planner expects it to read 89%")
+    near = why_none("select * from orders limit 10", facts(ORDERS), plan, {}, ())
+    assert near.startswith("It stops as soon as it has the rows")

@@ -89,3 +89,24 @@ def test_columns_that_go_together_are_sized_so(bills, twin, bill, columns, low, 
         [[built]] = connection.execute("select pg_relation_size('probe')").fetchall()
         connection.execute("drop index probe")
     assert low < estimated.size_bytes / built < high
+
+
+@pytest.mark.parametrize(
+    ("method", "expression", "low", "high"),
+    [
+        ("btree", "coalesce(id, tenant_id)", 0.95, 1.05),
+        ("btree", "filler || ' ' || state || id::text", 0.9, 1.15),
+        ("btree", "lower(int8range(id, id + 5))", 0.9, 1.15),
+        ("gist", "int8range(id, id + account_id)", 0.8, 1.15),
+        ("gin", "to_tsvector('simple', filler || ' ' || state)", 0.7, 1.4),
+    ],
+)
+def test_expressions_over_several_columns_are_sized_by_what_comes_of_them(
+    bills, twin, bill, method, expression, low, high
+):
+    [estimated] = twin.hypothesize([IndexDefinition(bill, (IndexColumn(expression, is_expression=True),), method)])
+    with bills.connect() as connection:
+        connection.execute(f"create index probe on bill using {method} (({expression}))")
+        [[built]] = connection.execute("select pg_relation_size('probe')").fetchall()
+        connection.execute("drop index probe")
+    assert low < estimated.size_bytes / built < high

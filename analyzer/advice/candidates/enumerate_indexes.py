@@ -12,7 +12,7 @@ from itertools import combinations
 
 from analyzer.advice.candidates.table_candidates import LIMITS, PERMUTED, TableCandidates
 from analyzer.advice.definition import IndexDefinition
-from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
+from analyzer.advice.shapes import indexes_like, is_replaced_by
 from analyzer.advice.sizing.key_widths import may_refuse_rows
 from analyzer.advice.thresholds import TINY_TABLE_BYTES
 from analyzer.errors import costing_only
@@ -93,8 +93,7 @@ def _exists(definition: IndexDefinition) -> bool:
         return True
     if definition.method != "btree" or definition.include or definition.predicate:
         return False
-    shape = shape_of_definition(definition)
-    return any(i.is_usable and shape.is_replaced_by(shape_of_index(i)) for i in definition.table.indexes)
+    return any(i.is_usable and is_replaced_by(definition, i) for i in definition.table.indexes)
 
 
 __all__ = ["IndexCandidate", "statement_candidates", "workload_candidates"]

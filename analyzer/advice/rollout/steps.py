@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analyzer.advice.code.change import Change
-from analyzer.advice.ddl import equal_index, is_same_definition
+from analyzer.advice.ddl import equal_index
+from analyzer.advice.shapes import is_same_definition
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified
 

@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 
-from analyzer.advice.planner import Refused
+from pglast import ast
+
+from analyzer.advice.planner import Query, Refused
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.costs import SAME
 from analyzer.advice.selection.pruning import worth
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, DroppedIndex, QueryOutcome, Selection, SlowerQuery
 from analyzer.advice.selection.risk import slower
-from analyzer.advice.selection.task import Task
+from analyzer.advice.selection.task import KEEPING_COST, Task
 from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
 from analyzer.errors import costing_only
+from analyzer.schema.page_layout import PAGE_BYTES
+from analyzer.statements.tree import Unparsable, single_statement, walk
 from analyzer.words.sizes import size_words
 
 LIMITS = {"hurt": Threshold(0.10, "cost / cost", "judgement: below it the planner's own errors are larger")}
 HURT = LIMITS["hurt"].value
+LEAST_SAID = 0.005  # of the cost: less is no per cent
 
 
 def selection(
@@ -46,7 +51,11 @@ def selection(
             after = getattr(answer, "total_cost", after)
         for n in bits(used):
             users[n].append(query.statement)
-        if used and (reason := _slower(task, q, chosen, after / before if before else 1.0)):
+        if (
+            used
+            and not has_open_limit(query)
+            and (reason := _slower(task, q, chosen, after / before if before else 1.0))
+        ):
             ids = tuple(task.indexes[n].id for n in bits(used))
             at_risk.append(AtRisk(query.key, query.statement, ids, reason))
         if after > before * (1 + HURT):
@@ -91,6 +100,15 @@ def selection(
     )
 
 
+def has_open_limit(query: Query) -> bool:
+    """A generic plan whose LIMIT is a parameter: that it reads a tenth of the rows is no estimate, but a constant."""
+    statement = single_statement(query.sql)
+    if query.values is not None or isinstance(statement, Unparsable):
+        return False
+    limits = (node.limitCount for node in walk(statement) if isinstance(node, ast.SelectStmt))
+    return any(isinstance(node, ast.ParamRef) for limit in limits for node in walk(limit))
+
+
 def _slower(task: Task, q: int, chosen: int, cost_ratio: float) -> str | None:
     """Why the query takes longer in memory with the set; None where it does not, as far as the planner tells."""
     before, after = task.book.ask(q, 0), task.book.ask(q, chosen)
@@ -121,9 +139,9 @@ def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
     book, alternatives = task.book, task.search.alternatives[q]
     options = [o for o in alternatives.plans() if o.needed and o.cost < alternatives.base * (1 - SAME)]
     gains = [task.weights[q] * (alternatives.base - o.cost) for o in options]
+    sql, explained, refused = task.queries[q].sql, task.explained(q), dict(task.refused)
     if not gains or max(gains) < task.least_gain:
-        sql, explained, refused = task.queries[q].sql, task.explained(q), dict(task.refused)
-        if not options:
+        if all(o.cost > alternatives.base * (1 - LEAST_SAID) for o in options):
             tried = [task.indexes[n].definition for n in bits(book.usable[q])]
             return why_none(sql, task.facts, explained, refused, tried)
         if cause := cause_of(sql, task.facts, explained, refused):
@@ -143,4 +161,11 @@ def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
         return f"With {names} it would save {saves}; built, {it} may take up to {most}, more than the budget of {room}."
     if not task.fits(chosen | best.needed, budget_bytes):
         return f"With {names} it would save {saves}; within the budget other indexes save more."
+    if cause := cause_of(sql, task.facts, explained, refused):
+        return cause
+    size_bytes = sum(task.sizes[n] for n in bits(best.needed))
+    is_given_up = task.search.objective(chosen | best.needed) < task.search.objective(chosen)  # thrift.py
+    if is_given_up or gain < task.least_gain + size_bytes / PAGE_BYTES * KEEPING_COST:
+        room = f"the {size_words(size_bytes)} that {'it' if best.needed.bit_count() == 1 else 'they'} would take"
+        return f"With {names} it would save {saves}, too little of the whole workload for {room}."
     return f"With {names} it would save {saves}, less than each of them has to earn."

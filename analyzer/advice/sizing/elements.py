@@ -24,6 +24,9 @@ ELEMENT_BYTES = {
     "timestamp with time zone": 8, "timestamp without time zone": 8,
 }  # fmt: skip
 LEAST_SHARE = 1e-12
+NEARLY_ALL = 0.9
+LEXEME = re.compile(r"'((?:[^']|'')*)'")
+PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"=>(?:"((?:[^"\\]|\\.)*)"|NULL)')  # as hstore_out() writes it
 
 
 def gin_keys(column: KeyColumn, rows: float) -> list[GinKeys] | None:
@@ -35,6 +38,11 @@ def gin_keys(column: KeyColumn, rows: float) -> list[GinKeys] | None:
         keys = _from_documents(dict.fromkeys(trigrams(v), HASH_BYTES) for v, _ in statistics.weighted_values())
     elif column.type_oid == JSONB:
         keys = _json_keys(column, rows * present)
+    elif column.base_type == "hstore":
+        keys = _hstore_keys(column, rows * present)
+    elif column.type_oid == TSVECTOR and not column.statistics.most_common_elems:  # an expression's
+        documents = (re.findall(LEXEME, v) for v, _ in column.statistics.weighted_values())
+        keys = _from_documents({lexeme: 1 + len(lexeme.encode()) for lexeme in lexemes} for lexemes in documents)
     elif column.is_container or column.type_oid == TSVECTOR:
         keys = _common_elements(column, rows * present)
     else:
@@ -111,14 +119,33 @@ def _json_keys(column: KeyColumn, rows: float) -> list[GinKeys] | None:
     hashes = column.opclass == "jsonb_path_ops"
     keys: list[GinKeys] = []
     for values_of_path in by_path.values():
-        keys += _path_keys(values_of_path, len(documents), rows, hashes=hashes)
+        keys += _path_keys(values_of_path, len(documents), rows, _most_values(column, rows), hashes=hashes)
     if not hashes:
         names = Counter(name for text, _ in documents for name in _names(json.loads(text)))
         keys += [GinKeys(ValueClass(1.0, n / len(documents)), 2 + len(name)) for name, n in names.items()]
     return keys
 
 
-def _path_keys(values: list[set[Any]], documents: int, rows: float, *, hashes: bool) -> list[GinKeys]:
+def _most_values(column: KeyColumn, rows: float) -> float:
+    """No part of a document has more values than there are documents; where nearly all differ, that says nothing."""
+    distinct = column.statistics.distinct_values(rows) or rows
+    return distinct if distinct < NEARLY_ALL * rows else math.inf
+
+
+def _hstore_keys(column: KeyColumn, rows: float) -> list[GinKeys]:
+    """hstore_gin.c: each key and each value is one, with a letter before it."""
+    documents = [PAIR.findall(text) for text, _ in column.statistics.weighted_values()]
+    keys: list[GinKeys] = []
+    for at in (0, 1):
+        words = [{pair[at] for pair in pairs} for pairs in documents]
+        if any(words):
+            keys += _path_keys(words, len(documents), rows, _most_values(column, rows), hashes=False)
+    return keys
+
+
+def _path_keys(
+    values: list[set[Any]], documents: int, rows: float, most_values: float, *, hashes: bool
+) -> list[GinKeys]:
     seen = Counter(value for some in values for value in some)
     single = [v for v, n in seen.items() if n == 1]
     twice = sum(1 for n in seen.values() if n == 2)
@@ -127,7 +154,7 @@ def _path_keys(values: list[set[Any]], documents: int, rows: float, *, hashes: b
     if not single:
         return keys
     mass = len(single) / documents
-    count = _unlisted(len(single), twice, mass * rows)
+    count = min(most_values, _unlisted(len(single), twice, mass * rows))
     if (numbers := _number_range(seen)) is not None:
         count = numbers - len(keys) if twice == 0 else min(count, numbers)
     count = max(float(len(single)), count)

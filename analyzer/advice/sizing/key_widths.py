@@ -138,7 +138,8 @@ def undeclared_width(definition: IndexDefinition) -> tuple[str, ...]:
         return ()
     return (
         f"{and_list(names)} {'has' if len(names) == 1 else 'have'} no declared length: with this index an INSERT of a"
-        f" value above {BTREE_ENTRY_BYTES:,.0f} bytes (compressed) would fail.",
+        f" value above {BTREE_ENTRY_BYTES:,.0f} bytes (compressed) would fail, and its build where"
+        " one is there.",
     )
 
 

@@ -15,7 +15,7 @@ from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.sizing.rare_values import falls_by_rank, values_by_rank
 from analyzer.checks.column_widths import FIXED_WIDTHS
 from analyzer.schema.facts import TableFacts
-from analyzer.statements.index_expressions import comparable
+from analyzer.statements.index_expressions import are_same
 from analyzer.statements.index_predicates import ImpliedValues, held_by
 from analyzer.statements.tree import Unparsable, fresh_parse, without_casts
 from analyzer.values.column_statistics import (
@@ -216,8 +216,8 @@ def _interval_widths(bounds: Sequence[str]) -> list[float]:
         numbers = [float(bound) for bound in bounds]
     except ValueError:
         return []
-    if not all(map(math.isfinite, numbers)) or numbers[-1] <= numbers[0]:
-        return []
+    if not all(map(math.isfinite, numbers)) or numbers[-1] <= numbers[0] or numbers != sorted(numbers):
+        return []  # numbers kept as texts are in a text's order
     least = (numbers[-1] - numbers[0]) * 1e-6
     return [max(least, b - a) for a, b in itertools.pairwise(numbers)]
 
@@ -281,8 +281,8 @@ def key_columns(
 def key_column(table: TableFacts, column: IndexColumn, statistics: ColumnStatisticsMap) -> KeyColumn | None:
     if not column.is_expression:
         return _plain(table, column.name, statistics, column.opclass)
-    known = statistics.get(column.name) or _by_comparable(column.name, statistics)
-    if known is not None and known.avg_width_bytes is not None:
+    known = statistics.get(column.name) or _of_the_same(column.name, statistics)
+    if known is not None and (known.avg_width_bytes is not None or known.type_oid in FIXED_WIDTHS):
         return KeyColumn(column.name, known.type_oid, known.type_name or "", known, True, column.opclass)
     inner = same_values_as(column.name)
     return None if inner is None else _plain(table, inner, statistics, column.opclass)
@@ -300,9 +300,8 @@ def _plain(table: TableFacts, name: str, statistics: ColumnStatisticsMap, opclas
     return KeyColumn(name, facts.type_oid, facts.type_name, without_cluster_bias(known, table), False, opclass)
 
 
-def _by_comparable(expression: str, statistics: Mapping[str, ColumnStatistics]) -> ColumnStatistics | None:
-    wanted = comparable(expression)
-    return next((s for key, s in statistics.items() if not key.isidentifier() and comparable(key) == wanted), None)
+def _of_the_same(expression: str, statistics: Mapping[str, ColumnStatistics]) -> ColumnStatistics | None:
+    return next((s for key, s in statistics.items() if not key.isidentifier() and are_same(key, expression)), None)
 
 
 @lru_cache(maxsize=1024)

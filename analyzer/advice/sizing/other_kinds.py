@@ -33,10 +33,12 @@ HASH_PHASES_FROM = 10  # HASH_SPLITPOINT_GROUPS_WITH_ONE_PHASE: from 512 buckets
 GRID = 16  # steps per bucket page in which loads are counted
 HEAVY_PAGES = 8
 
-# measured on PostgreSQL 18: sorted builds (ranges, btree_gist's scalars) fill pages; others split them as rows come
+# measured on PostgreSQL 18: sorted builds of btree_gist's scalars fill pages, those of ranges and points only where
+# none is like another, which statistics do not tell; others split them as rows come
 GIST_SORTED_FILL, GIST_SPLIT_FILL = 0.98, 0.65
 # btree_gist keeps the least and the greatest value of a key, of a leaf too
 GIST_BOUNDS = 2
+PLANE = frozenset({600})  # pg_type.dat: point
 
 
 def brin_pages(columns: Sequence[KeyColumn], storage: str | None, blocks: float) -> int:
@@ -127,11 +129,11 @@ def gist_pages(columns: Sequence[KeyColumn], rows: float) -> int:
             mean = sum(len(trigrams(t)) * share for t, share in texts) / total if total else width
             data, is_sorted = data + 5 + 3 * mean, False
         elif column.is_container:
-            data += width
+            data, is_sorted = data + width, False
         elif column.type_oid == INET:
             data, is_sorted = data + width + 1, False  # the key also keeps common bits
         else:
-            data += GIST_BOUNDS * width
+            data, is_sorted = data + GIST_BOUNDS * width, is_sorted and column.type_oid not in PLANE
     tuple_size = 8 + math.ceil(data / 8) * 8 + LINE_POINTER_BYTES
     leaves = level = max(
         1, math.ceil(rows * tuple_size / CONTENT_BYTES / (GIST_SORTED_FILL if is_sorted else GIST_SPLIT_FILL))
