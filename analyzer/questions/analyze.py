@@ -33,6 +33,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.replica_scans import of_nobody_watched
 from analyzer.schema.server import ServerFacts
 from analyzer.schema.standing import HeldBack
+from analyzer.statements.named_columns import empty_columns_named
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.set_columns import columns_set
 
@@ -102,6 +103,9 @@ def analyze(
     on_schema = Context(
         replica_scans=of_nobody_watched(cluster.standbys),
         columns_set=None if statements is None else columns_set((s.normalized_sql for s in statements), facts),
+        empty_columns_named=(
+            None if statements is None else empty_columns_named((s.normalized_sql for s in statements), facts)
+        ),
         vacuum_holder=_vacuum_holder(sessions),
     )
     things += [(replace(cluster, evictions=_evictions(counters)), None), (facts, on_schema)]

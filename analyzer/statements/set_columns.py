@@ -22,7 +22,7 @@ def columns_set(texts: Iterable[str], facts: SchemaFacts) -> dict[str, frozenset
         for relation, targets in _updates(node):
             names = {target.name for target in targets or () if target.name}
             for named in facts.tables_read(relation.relname, relation.schemaname or "") if names else ():
-                for table in _with_same_rows(named, facts):
+                for table in with_same_rows(named, facts):
                     columns[table.qualified_name] = columns.get(table.qualified_name, frozenset()) | names
     return columns
 
@@ -39,7 +39,7 @@ def _updates(root: Node) -> Iterator[tuple[Node, tuple[Node, ...]]]:
                     yield node.relation, when.targetList
 
 
-def _with_same_rows(table: TableFacts, facts: SchemaFacts) -> Iterator[TableFacts]:
+def with_same_rows(table: TableFacts, facts: SchemaFacts) -> Iterator[TableFacts]:
     yield from facts.with_partitions(table)
     yield from facts.heirs(table)
     waiting, seen = [table], {table.oid}

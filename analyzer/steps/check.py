@@ -43,7 +43,7 @@ from analyzer.store.series.totals import StatementRate, rates, rates_by_database
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
-from analyzer.store.set_columns import recorded_columns_set
+from analyzer.store.set_columns import recorded_columns_named, recorded_columns_set
 from analyzer.store.statements_not_run import ChecksOfServer, still_seen_from
 
 logger = logging.getLogger(__name__)
@@ -133,6 +133,7 @@ def check_schema(
         without_index=plans_without(database, facts, now),
         replica_scans=replica_scans(server, database, now),
         columns_set=recorded_columns_set(database, facts, daily),
+        empty_columns_named=recorded_columns_named(database, facts, daily),
         vacuum_holder=_vacuum_holder(server),
     )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)

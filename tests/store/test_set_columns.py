@@ -1,11 +1,11 @@
-"""Which columns the recorded UPDATEs of a database set."""
+"""Which columns the recorded statements of a database set, and which empty ones they name."""
 
 import pytest
 
 from analyzer.models import Database
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
-from analyzer.store.set_columns import recorded_columns_set
+from analyzer.store.set_columns import recorded_columns_named, recorded_columns_set
 from tests.checks.builders import facts
 
 pytestmark = pytest.mark.django_db
@@ -39,3 +39,9 @@ def test_the_columns_of_each_table_that_updates_set(fake, django_assert_num_quer
     assert found == {"public.item": {"seen", "name", "price", "a", "b"}}
     with django_assert_num_queries(0):
         assert recorded_columns_set(database, schema(9_999), daily) is None
+        assert recorded_columns_named(database, schema(0), daily) == {}
+        assert recorded_columns_named(database, schema(0), {}) is None
+    empty = [{"name": name, "null_frac": 1.0} for name in ("made", "price", "gone")]
+    with django_assert_num_queries(1):
+        named = recorded_columns_named(database, facts({"tables": [{"name": "item", "columns": empty}]}), daily)
+    assert named == {"public.item": {"made", "price"}}
