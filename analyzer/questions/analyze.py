@@ -36,6 +36,7 @@ from analyzer.schema.standing import HeldBack
 from analyzer.statements.named_columns import empty_columns_named
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.set_columns import columns_set
+from analyzer.words.durations import DAY_S, says_of_a_day
 
 Read = TypeVar("Read")
 MOST_STATEMENTS = 5_000
@@ -171,6 +172,9 @@ def _or_note(read: Callable[[], Read], notes: list[str]) -> Read | None:
 def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[StatementFacts, Context]:
     """As the step check hands them over, with what was counted since the last reset in place of a day's."""
     mean_ms = recorded.total_exec_time_ms / recorded.calls if recorded.calls else None
+    calls_per_day = recorded.calls_per_day
+    if not says_of_a_day(recorded.watched_s):  # so that what is said to have been seen was
+        calls_per_day = recorded.calls * DAY_S / recorded.watched_s
     parsed = parse_statement(recorded.normalized_sql)
     about = StatementFacts(
         fingerprint=recorded.fingerprint,
@@ -178,7 +182,7 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
         kind=recorded.kind,
         tables=tuple(map(str, parsed.tables)),
         facts=facts,
-        calls_per_day=recorded.calls_per_day,
+        calls_per_day=calls_per_day,
         time_s_per_day=recorded.time_s_per_day,
         mean_exec_time_ms=mean_ms,
         rows_per_call=recorded.rows / recorded.calls if recorded.calls else None,
@@ -191,7 +195,7 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
         facts=facts,
         fingerprint=recorded.fingerprint,
         normalized_sql=recorded.normalized_sql,
-        calls_per_day=recorded.calls_per_day,
+        calls_per_day=calls_per_day,
         mean_exec_time_ms=mean_ms,
         watched_s=recorded.watched_s,
     )
