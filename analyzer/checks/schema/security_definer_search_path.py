@@ -14,7 +14,7 @@ run, and those with a body in BEGIN ATOMIC: their names were resolved when they 
 from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import MOST_NAMES, left_out, listed, some_of, to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.objects import FunctionFacts
@@ -50,8 +50,9 @@ def security_definer_search_path(facts: SchemaFacts) -> Iterator[Finding]:
                 "A search_path of the function's own (name the schemas that it uses)",
                 *(
                     f"ALTER ROUTINE {_named(f)} SET search_path = {quote_identifier(f.schema)}, pg_temp;"
-                    for f in open_ones[:50]
+                    for f in open_ones[:MOST_NAMES]
                 ),
+                *left_out(min(count, MOST_NAMES), count),
             ),
         ),
     )
