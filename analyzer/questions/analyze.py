@@ -48,7 +48,10 @@ NOT_LOOKED_AT = (
 
 @dataclass(frozen=True)
 class Analysis:
-    """``findings``: the worst first, and of those the dearest. ``looked_at``: what of, and how many."""
+    """``findings``: the worst first, and of those the dearest. ``looked_at``: what of, and how many.
+
+    ``statements``: by fingerprint, the texts of those that findings are about.
+    """
 
     address: str
     database: str
@@ -59,6 +62,7 @@ class Analysis:
     checks: int
     looked_at: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    statements: dict[str, str] = field(default_factory=dict)
 
 
 LOOKED_AT = (SchemaFacts, ClusterFacts, ServerFacts, StatementFacts)
@@ -118,6 +122,7 @@ def analyze(
     missing = NEED_TIME | ({StatementFacts: "the statements could not be read"} if statements is None else {})
     missing |= {ServerFacts: "the sessions could not be read"} if sessions is None else {}
     outcome.not_run |= {c.code: {ANYTHING: missing[c.kind.container]} for c in chosen if c.kind.container in missing}
+    about = {finding.about for finding in outcome.findings}
     return Analysis(
         address=conn.address,
         database=facts.database,
@@ -137,6 +142,7 @@ def analyze(
             "sessions": len(sessions.sessions) if sessions is not None else 0,
         },
         notes=[*notes, *in_words(outcome)],
+        statements={s.fingerprint: s.normalized_sql for s in statements or () if s.fingerprint in about},
     )
 
 

@@ -14,7 +14,7 @@ from analyzer.checks import Check, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
 from analyzer.statements.parse import has_limit
-from analyzer.words.durations import count_words, seen_of
+from analyzer.words.durations import count_words, ran_once
 
 check = Check(
     __name__,
@@ -25,7 +25,6 @@ check = Check(
     many_rows=Threshold(100_000, "rows a call", "judgement: from here on a warning; nobody reads so many"),
     calls=Threshold(10, "calls a day", "judgement: fewer are exports"),
 )
-LEAST_SEEN = 1.5  # calls: one alone, in less than an hour, says nothing of a day
 
 
 @check.on(StatementFacts)
@@ -35,7 +34,7 @@ def returns_very_many_rows(statement: StatementFacts) -> Iterator[Finding]:
         return
     if not isinstance(statement.tree, ast.SelectStmt) or has_limit(statement.tree):
         return
-    if seen_of(calls, statement.watched_s)[0] < LEAST_SEEN:
+    if ran_once(calls, statement.watched_s):
         return
     if any((plan.root.total_actual_rows or 0) >= check["rows"] for plan in statement.plans):
         return
