@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from itertools import islice
 
 from analyzer.checks.altered_columns import is_inherited
-from analyzer.checks.grouping import to_copy
+from analyzer.checks.grouping import left_out, to_copy
 from analyzer.findings import Fix
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
@@ -85,5 +84,6 @@ def _others_hang_on(name: str, table: TableFacts, facts: SchemaFacts | None) -> 
 
 def to_retype(statements: Iterable[str], title: str = REWRITES) -> tuple[Fix, ...]:
     """The statements to copy; () of none."""
-    given = list(islice(filter(None, statements), MOST_TABLES))
-    return (to_copy(title, *given),) if given else ()
+    given = list(filter(None, statements))
+    shown = given[:MOST_TABLES]
+    return (to_copy(title, *shown, *left_out(len(shown), len(given))),) if given else ()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyzer.checks.engine import Context, NotRun
-from analyzer.checks.grouping import some_of, to_copy, to_copy_concurrently
+from analyzer.checks.grouping import MOST_NAMES, left_out, some_of, to_copy, to_copy_concurrently
 from analyzer.checks.statistics import idle_days, need_counted_days, need_scans_of_primary
 from analyzer.findings import Fix
 from analyzer.plans.compare import cost_words
@@ -99,13 +99,16 @@ def where_words(context: Context) -> str:
 
 def drop_indexes(indexes: Sequence[IndexFacts], table: TableFacts | None = None) -> Fix:
     """CONCURRENTLY, which the indexes of a partitioned ``table`` do not know."""
-    names = [qualified(index.schema, index.name) for index in indexes]
+    names = [qualified(index.schema, index.name) for index in indexes[:MOST_NAMES]]
+    rest = left_out(len(names), len(indexes))
     if table is not None and table.kind == "p":
         return to_copy(
             "Drop (ACCESS EXCLUSIVE on the table and its partitions, for a moment)",
             *(f"DROP INDEX {name};" for name in names),
+            *rest,
         )
     return to_copy_concurrently(
         "Drop without stopping reads and writes (not in a transaction)",
         *(f"DROP INDEX CONCURRENTLY IF EXISTS {name};" for name in names),
+        *rest,
     )

@@ -3,6 +3,7 @@
 One is shown, the worst, with how many more there are; its evidence names them and its statement to copy is all theirs.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,11 @@ def some_of(names: Sequence[str], most: int = 3) -> str:
 def listed(names: Sequence[str]) -> str:
     """The first 50 names, as evidence."""
     return ", ".join(names[:MOST_NAMES])
+
+
+def left_out(shown: int, count: int) -> tuple[str, ...]:
+    """A last line of statements to copy, where they are the first of more."""
+    return (f"-- the first {shown:,} of {count:,}: look again once they are done",) if shown < count else ()
 
 
 def to_copy(title: str, *statements: str) -> Fix:
@@ -122,15 +128,16 @@ def _fixes(findings: Sequence[Finding]) -> tuple[Fix, ...]:
     for finding in findings[:MOST_NAMES]:
         for fix in finding.fixes:
             by_title.setdefault((fix.title, fix.language), []).append(fix.code)
+    counts = Counter((fix.title, fix.language) for finding in findings for fix in finding.fixes)
     return tuple(
-        Fix(title, language, _joined(codes) if language == "sql" else codes[0])
+        Fix(title, language, _joined(codes, counts[title, language]) if language == "sql" else codes[0])
         for (title, language), codes in by_title.items()
     )
 
 
-def _joined(codes: Sequence[str]) -> str:
+def _joined(codes: Sequence[str], count: int) -> str:
     """The limit of the first, which all of one title have, is set once."""
     limit = next((limit for limit in (PATIENCE, NO_LIMIT) if codes[0].startswith(limit)), None)
     if limit is None:
-        return "\n".join(codes)
-    return "\n".join([limit, *(code.removeprefix(limit).lstrip("\n") for code in codes)])
+        return "\n".join((*codes, *left_out(len(codes), count)))
+    return "\n".join((limit, *(code.removeprefix(limit).lstrip("\n") for code in codes), *left_out(len(codes), count)))

@@ -38,17 +38,17 @@ def setting_fix(facts: ClusterFacts, name: str, value: str, title: str = "") -> 
     setting = facts.settings.get(name)
     needs_restart = setting is not None and setting.context == "postmaster"
     sql_name = ".".join(map(quote_identifier, name.split(".")))
+    if setting is not None and setting.source == "database":
+        undo = f"ALTER DATABASE {quote_identifier(facts.database)} RESET {sql_name};"
+        return Fix(f"{title}: it is set for this database", "sql", f"{undo}\n-- holds for new sessions")
+    if setting is not None and setting.source == "global":
+        return Fix(f"{title}: it is set for all roles", "sql", f"ALTER ROLE ALL RESET {sql_name};\n-- for new sessions")
     host = host_of(facts)
     if host is not None:
         then = ", then restart the server" if needs_restart else ""
         return Fix(f"{title} ({host.name})", "text", f"In {host.where}: {name} = {value}{then}")
     if setting is not None and setting.source == "command line":
         return Fix(title, "text", f"Given where the server is started (postgres -c {name}=...): change it there.")
-    if setting is not None and setting.source == "database":
-        undo = f"ALTER DATABASE {quote_identifier(facts.database)} RESET {sql_name};"
-        return Fix(f"{title}: it is set for this database", "sql", f"{undo}\n-- holds for new sessions")
-    if setting is not None and setting.source == "global":
-        return Fix(f"{title}: it is set for all roles", "sql", f"ALTER ROLE ALL RESET {sql_name};\n-- for new sessions")
     written = value if value in WORDS or value.replace(".", "", 1).isdigit() else quote_literal(value)
     after = "-- takes effect after a restart of the server" if needs_restart else "SELECT pg_reload_conf();"
     return Fix(title, "sql", f"ALTER SYSTEM SET {sql_name} = {written};\n{after}")

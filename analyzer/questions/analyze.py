@@ -33,9 +33,10 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.replica_scans import of_nobody_watched
 from analyzer.schema.server import ServerFacts
 from analyzer.schema.standing import HeldBack
-from analyzer.statements.named_columns import columns_named
+from analyzer.statements.named_columns import empty_columns_named
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.set_columns import columns_set
+from analyzer.words.durations import DAY_S, says_of_a_day
 from analyzer.words.lists import counted
 
 Read = TypeVar("Read")
@@ -48,7 +49,10 @@ NOT_LOOKED_AT = (
 
 @dataclass(frozen=True)
 class Analysis:
-    """``findings``: the worst first, and of those the dearest. ``looked_at``: what of, and how many."""
+    """``findings``: the worst first, and of those the dearest. ``looked_at``: what of, and how many.
+
+    ``statements``: by fingerprint, the texts of those that findings are about.
+    """
 
     address: str
     database: str
@@ -59,6 +63,7 @@ class Analysis:
     checks: int
     looked_at: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    statements: dict[str, str] = field(default_factory=dict)
 
 
 LOOKED_AT = (SchemaFacts, ClusterFacts, ServerFacts, StatementFacts)
@@ -104,7 +109,9 @@ def analyze(
     on_schema = Context(
         replica_scans=of_nobody_watched(cluster.standbys),
         columns_set=None if statements is None else columns_set((s.normalized_sql for s in statements), facts),
-        columns_named=None if statements is None else columns_named((s.normalized_sql for s in statements), facts),
+        empty_columns_named=(
+            None if statements is None else empty_columns_named((s.normalized_sql for s in statements), facts)
+        ),
         vacuum_holder=_vacuum_holder(sessions),
     )
     things += [(replace(cluster, evictions=_evictions(counters)), None), (facts, on_schema)]
@@ -116,6 +123,7 @@ def analyze(
     missing = NEED_TIME | ({StatementFacts: "the statements could not be read"} if statements is None else {})
     missing |= {ServerFacts: "the sessions could not be read"} if sessions is None else {}
     outcome.not_run |= {c.code: {ANYTHING: missing[c.kind.container]} for c in chosen if c.kind.container in missing}
+    about = {finding.about for finding in outcome.findings}
     return Analysis(
         address=conn.address,
         database=facts.database,
@@ -135,6 +143,7 @@ def analyze(
             "sessions": len(sessions.sessions) if sessions is not None else 0,
         },
         notes=[*notes, *in_words(outcome)],
+        statements={s.fingerprint: s.normalized_sql for s in statements or () if s.fingerprint in about},
     )
 
 
@@ -170,6 +179,9 @@ def _or_note(read: Callable[[], Read], notes: list[str]) -> Read | None:
 def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[StatementFacts, Context]:
     """As the step check hands them over, with what was counted since the last reset in place of a day's."""
     mean_ms = recorded.total_exec_time_ms / recorded.calls if recorded.calls else None
+    calls_per_day = recorded.calls_per_day
+    if not says_of_a_day(recorded.watched_s):  # so that what is said to have been seen was
+        calls_per_day = recorded.calls * DAY_S / recorded.watched_s
     parsed = parse_statement(recorded.normalized_sql)
     about = StatementFacts(
         fingerprint=recorded.fingerprint,
@@ -177,7 +189,7 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
         kind=recorded.kind,
         tables=tuple(map(str, parsed.tables)),
         facts=facts,
-        calls_per_day=recorded.calls_per_day,
+        calls_per_day=calls_per_day,
         time_s_per_day=recorded.time_s_per_day,
         mean_exec_time_ms=mean_ms,
         rows_per_call=recorded.rows / recorded.calls if recorded.calls else None,
@@ -190,7 +202,7 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
         facts=facts,
         fingerprint=recorded.fingerprint,
         normalized_sql=recorded.normalized_sql,
-        calls_per_day=recorded.calls_per_day,
+        calls_per_day=calls_per_day,
         mean_exec_time_ms=mean_ms,
         watched_s=recorded.watched_s,
     )

@@ -7,21 +7,25 @@ from analyzer.schema.cluster import ClusterFacts
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A managed service. ``where``: in what its settings are changed, there being no ALTER SYSTEM."""
+    """A managed service. ``where``: in what its settings are changed, there being no ALTER SYSTEM.
+
+    ``checkpoints_write``: False where a storage service makes pages out of WAL, and a checkpoint writes none.
+    """
 
     name: str
     where: str
     roles: tuple[str, ...]
     setting_prefixes: tuple[str, ...] = ()
+    checkpoints_write: bool = True
 
 
 # A role or a setting of one of these names exists nowhere else. Sources: the services' own manuals.
 HOSTS = (
     Host("Amazon RDS or Aurora", "the DB parameter group", ("rds_superuser",), ("rds.",)),
-    Host("AlloyDB", "the instance's database flags", ("alloydbsuperuser",), ("alloydb.",)),
+    Host("AlloyDB", "the instance's database flags", ("alloydbsuperuser",), ("alloydb.",), False),
     Host("Google Cloud SQL", "the instance's database flags", ("cloudsqlsuperuser",), ("cloudsql.",)),
     Host("Azure Database for PostgreSQL", "the server parameters", ("azure_pg_admin",), ("azure.",)),
-    Host("Neon", "the project's Postgres settings", ("neon_superuser",), ("neon.",)),
+    Host("Neon", "the project's Postgres settings", ("neon_superuser",), ("neon.",), False),
     Host("Supabase", "the project's configuration (supabase postgres-config update)", ("supabase_admin",)),
     Host("Aiven", "the service's advanced configuration", ("avnadmin",)),
     Host("DigitalOcean", "the database cluster's configuration (doctl databases configuration)", ("doadmin",)),

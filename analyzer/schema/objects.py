@@ -18,6 +18,7 @@ class SequenceFacts:
     is_readable: bool
     start: int = 1
     increment: int = 1
+    min_value: int = 1
     max_value: int = 2**63 - 1
     cache: int = 1
     is_cycled: bool = False
@@ -33,7 +34,11 @@ class SequenceFacts:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """A function or procedure that no extension brought. Its text is not read."""
+    """A function or procedure that no extension brought. Its text is not read.
+
+    ``runners``: roles to which EXECUTE is granted by name, but for superusers and those that have the owner's rights
+    anyhow. A trigger's function (``is_trigger``) is run by whoever writes the table, whatever is granted.
+    """
 
     schema: str
     name: str
@@ -45,6 +50,8 @@ class FunctionFacts:
     owner: str
     owner_is_superuser: bool
     is_public: bool  # PUBLIC may run it
+    runners: tuple[str, ...] = ()
+    is_trigger: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)  # its SET search_path, where it has one
     is_named_as_built_in: bool = False  # pg_catalog has a function of this name, too
     has_sql_body: bool = False  # BEGIN ATOMIC or RETURN (14): its names were resolved when it was made

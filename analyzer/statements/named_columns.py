@@ -1,39 +1,32 @@
-"""Which columns recorded statements name: what fails when one of them is dropped."""
+"""Which columns that hold nothing the statements on their table name: what would fail without them."""
 
-from collections.abc import Iterable, Iterator
-
-from pglast import ast
+import re
+from collections.abc import Iterable
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.predicates import query_blocks
-from analyzer.statements.set_columns import columns_set, with_same_rows
-from analyzer.statements.tree import Unparsable, single_statement, walk
+from analyzer.statements.parse import parse_statement
+from analyzer.statements.set_columns import with_same_rows
 
 
-def columns_named(texts: Iterable[str], facts: SchemaFacts) -> dict[str, frozenset[str]]:
-    """By the table's qualified name: what they read, compare, insert or set, as ``columns_set`` tells tables apart.
-    A ``*`` names none.
-    """
-    listed = list(texts)
-    columns = columns_set(listed, facts)
-    for sql in listed:
-        for name, schema, names in (*_read(sql, facts), *_inserted(sql)):
-            for named in facts.tables_read(name, schema) if names else ():
-                for table in with_same_rows(named, facts):
-                    columns[table.qualified_name] = columns.get(table.qualified_name, frozenset()) | names
-    return columns
+def empty_columns(facts: SchemaFacts) -> dict[str, frozenset[str]]:
+    """By the table's qualified name, the columns in which ANALYZE saw nothing but NULL."""
+    empty = {table.qualified_name: frozenset(c.name for c in table.columns if c.null_frac == 1) for table in facts}
+    return {name: columns for name, columns in empty.items() if columns}
 
 
-def _read(sql: str, facts: SchemaFacts) -> Iterator[tuple[str, str, frozenset[str]]]:
-    for block in query_blocks(sql, facts):
-        for use in block.tables:
-            names = use.used | (use.selected or frozenset()) | {p.column for p in use.predicates}
-            yield use.name, use.schema or "", frozenset(names)
-
-
-def _inserted(sql: str) -> Iterator[tuple[str, str, frozenset[str]]]:
-    statement = single_statement(sql)
-    for node in walk(None if isinstance(statement, Unparsable) else statement):
-        if isinstance(node, ast.InsertStmt):
-            names = frozenset(target.name for target in node.cols or () if target.name)
-            yield node.relation.relname, node.relation.schemaname or "", names
+def empty_columns_named(texts: Iterable[str], facts: SchemaFacts) -> dict[str, frozenset[str]]:
+    """Those whose name stands anywhere in a statement on their table, or on one that has rows in common with it."""
+    empty = empty_columns(facts)
+    names = {name for columns in empty.values() for name in columns}
+    if not names:
+        return {}
+    word = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(name) for name in sorted(names))})(?!\w)", re.IGNORECASE)
+    named: dict[str, frozenset[str]] = {}
+    for sql in texts:
+        words = {match.casefold() for match in word.findall(sql)}
+        for reference in parse_statement(sql).tables if words else ():
+            for read in facts.tables_read(reference.name, reference.schema):
+                for table in (read, *with_same_rows(read, facts)):
+                    known, columns = named.get(table.qualified_name, frozenset()), empty.get(table.qualified_name, ())
+                    named[table.qualified_name] = known | {name for name in columns if name.casefold() in words}
+    return {table: columns for table, columns in named.items() if columns}

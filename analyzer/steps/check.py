@@ -133,7 +133,7 @@ def check_schema(
         without_index=plans_without(database, facts, now),
         replica_scans=replica_scans(server, database, now),
         columns_set=recorded_columns_set(database, facts, daily),
-        columns_named=recorded_columns_named(database, facts, daily),
+        empty_columns_named=recorded_columns_named(database, facts, daily),
         vacuum_holder=_vacuum_holder(server),
     )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)

@@ -32,6 +32,11 @@ def says_of_a_day(watched_s: float | None) -> bool:
     return watched_s is None or watched_s >= SHORTEST_OF_A_DAY_S
 
 
+def ran_once(calls_per_day: float, watched_s: float | None) -> bool:
+    """Whether it was seen once in less than an hour, which says nothing of a day: a migration, or a first time."""
+    return not says_of_a_day(watched_s) and calls_per_day * (watched_s or 0.0) / DAY_S < 1.5
+
+
 def rate_words(s_per_day: float, watched_s: float | None, space: str = " ") -> str:
     """ "52 min 10 s a day"; "41 s in 24 minutes", what was seen, where less than an hour was watched."""
     seconds, span = seen_of(s_per_day, watched_s)

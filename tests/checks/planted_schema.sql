@@ -307,3 +307,9 @@ create function safe() returns int language sql security definer set search_path
 create schema shared_desk;
 grant create on schema shared_desk to public;
 create schema own_desk;
+
+-- finds SC042 database
+create sequence ticket_number as smallint;
+select setval('ticket_number', 30000);
+create sequence slot_number as smallint cycle;
+select setval('slot_number', 30000);

@@ -53,7 +53,7 @@ def test_a_server_takes_what_is_to_copy(any_postgres: Any, scratch_database: Any
     with connect(ConnectionSettings.from_dsn(database.dsn)) as conn:
         facts = replace(read_schema(conn), days_since_stats_reset=60.0)
     outcome = run_checks(
-        facts, Context(facts=facts, columns_set={}, columns_named={}), rules=low({"rows", "size", "updated_rows"})
+        facts, Context(facts=facts, columns_set={}, empty_columns_named={}), rules=low({"rows", "size", "updated_rows"})
     )
     assert outcome.failed == {}
     codes = set()

@@ -119,3 +119,13 @@ def test_one_that_was_not_planned_stands_for_several_indexes_that_go() -> None:
     ]  # fmt: skip
     (finding,) = grouped(of, facts({"tables": []}), {"IX005": Severity.INFO})
     assert finding.message == "said of t0. The same of public.t2 and public.t1."
+
+
+def test_statements_to_copy_that_are_the_first_of_more_say_so() -> None:
+    broken = {"name": "i", "columns": ["at"], "is_valid": False, "is_being_built": False}
+    tables = [
+        {"name": "log", "oid": 16384 + n, "schema": f"t{n}", "columns": ["at"], "indexes": [broken]} for n in range(90)
+    ]
+    (finding,) = run_checks(facts({"tables": tables}), checks=[invalid_index]).findings
+    lines = finding.fixes[0].code.splitlines()
+    assert (len(lines), lines[-1]) == (52, "-- the first 50 of 90: look again once they are done")

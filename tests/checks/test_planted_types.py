@@ -32,7 +32,7 @@ MADE = (
     "create table daily (day timestamp not null) partition by range (day)",
     "vacuum analyze",
 )
-NOTHING_SETS_A_COLUMN = Context(columns_set={}, columns_named={})  # of recorded statements, which were looked at
+NOTHING_SETS_A_COLUMN = Context(columns_set={}, empty_columns_named={})  # of recorded statements, which were looked at
 RULES = Rules(thresholds={("SC022", "rows"): 1.0, ("SC023", "rows"): 1.0})
 CODES = {"SC016", "SC017", "SC021", "SC022", "SC023"}
 TYPES = """

@@ -27,6 +27,11 @@ BUFFERS = {"value": "16384", "unit": "8kB", "context": "postmaster"}
             "Given where the server is started (postgres -c jit=...): change it there.",
         ),
         ({"jit": "on", "rds.extensions": "x"}, "text", "In the DB parameter group: jit = off"),
+        (
+            {"jit": {"value": "on", "source": "database", "context": "user"}, "rds.extensions": "x"},
+            "sql",
+            "ALTER DATABASE shop RESET jit;\n-- holds for new sessions",
+        ),
     ],
 )
 def test_a_setting_is_changed_where_it_comes_from(given: dict[str, object], language: str, code: str) -> None:

@@ -30,6 +30,7 @@ MADE = (
     " $$ begin return new; end $$",
     "create function open_door(a int) returns int language sql security definer as $$ select 1 $$",
     "revoke execute on function touch() from public",
+    "grant execute on function touch() to pg_signal_backend, current_user",
     "create trigger touched before insert or update on author for each row execute function touch()",
     "alter table author disable trigger touched",
     "alter table feeling enable row level security",
@@ -117,13 +118,14 @@ def test_what_the_database_has_besides(made):
     assert (serial.is_identity, serial.column) == (False, "id")
     functions = {f.name: f for f in facts.functions}
     assert functions["touch"].settings == {"search_path": "pg_catalog"}
-    assert functions["touch"].is_public is False
+    touch = functions["touch"]
+    assert (touch.is_public, touch.runners, touch.is_trigger) == (False, ("pg_signal_backend",), True)
     assert not functions["touch"].is_named_as_built_in
     open_door = functions["open_door"]
     assert (open_door.is_security_definer, open_door.is_public, open_door.signature, open_door.settings) == (
         True, True, "public.open_door(a integer)", {}
     )  # fmt: skip
-    assert not open_door.has_sql_body
+    assert (open_door.runners, open_door.is_trigger, open_door.has_sql_body) == ((), False, False)
     (pair,) = facts.extended_statistics
     assert (pair.columns, sorted(pair.kinds)) == (("mood", "tag"), ["f", "m"])
     rights = {s.name: s for s in facts.schemas}

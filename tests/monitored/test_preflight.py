@@ -3,12 +3,14 @@
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
 from analyzer.monitored.access import preflight_connection
 from analyzer.monitored.access.preflight import run_preflight
+from analyzer.monitored.access.preflight_connection import scale_to_zero
 from analyzer.monitored.access.role_sql import create_login_sql
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.explain.explain import ExplainLimits, ExplainRequest, explain_statement
@@ -211,6 +213,20 @@ def test_pooler_is_noticed(any_postgres, scratch_database, pgbouncer):
             "A connection pooler is in between; sampling works, but EXPLAIN ANALYZE, index advice and what-if need the"
             " server's own address."
         )
+
+
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("ep-cool-sun-a1b2-pooler.eu-central-1.aws.neon.tech", ["Scale to zero"]),
+        ("ep-cool-sun-a1b2.eu-central-1.aws.neon.tech", ["Scale to zero"]),
+        ("shop.abc.eu-central-1.rds.amazonaws.com", []),
+        ("neon.tech.example.com", []),
+    ],
+)
+def test_watching_keeps_what_neon_would_suspend_awake(host, named):
+    seen = SimpleNamespace(conn=SimpleNamespace(settings=SimpleNamespace(host=host)))
+    assert [item.name for item in scale_to_zero(seen)] == named
 
 
 @pytest.mark.parametrize(

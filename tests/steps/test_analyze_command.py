@@ -16,6 +16,7 @@ from analyzer.questions import analyze
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.server import ServerFacts
+from analyzer.words.visible import visible_line
 from tests.checks.builders import build, context
 from tests.checks.test_cases import cases_of
 
@@ -53,6 +54,18 @@ def test_planted_problems_are_found_and_fail(shop, capsys):
     assert "CREATE INDEX CONCURRENTLY" in text
     assert "2 tables" in text
     assert "Not looked at: executed plans" in text
+
+
+def test_a_finding_on_a_statement_shows_it(shop, capsys):
+    sql = 'select id as "e\x1b[2Jsc", customer_id from orders'
+    shop.execute(sql, sql)
+    text, _ = analyzed(capsys, shop.dsn, "--only", "ST029")
+    assert f"  Statement: {visible_line(sql)}" in text
+    (finding,) = json.loads(analyzed(capsys, shop.dsn, "--only", "ST029", "--format", "json")[0])["findings"]
+    assert finding["statement"] == sql
+    assert "customer_id from orders</pre>" in analyzed(capsys, shop.dsn, "--only", "ST029", "--format", "html")[0]
+    (key,) = json.loads(analyzed(capsys, shop.dsn, "--only", "SC001", "--format", "json")[0])["findings"]
+    assert key["statement"] is None
 
 
 def test_at_most_sixty_statements_are_sent(shop, capsys):

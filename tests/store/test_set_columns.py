@@ -1,4 +1,4 @@
-"""Which columns the recorded UPDATEs of a database set."""
+"""Which columns the recorded statements of a database set, and which empty ones they name."""
 
 import pytest
 
@@ -39,25 +39,9 @@ def test_the_columns_of_each_table_that_updates_set(fake, django_assert_num_quer
     assert found == {"public.item": {"seen", "name", "price", "a", "b"}}
     with django_assert_num_queries(0):
         assert recorded_columns_set(database, schema(9_999), daily) is None
-
-
-def test_columns_that_are_always_null_and_named_by_statements(fake, django_assert_num_queries):
-    database = Database.objects.create(server=fake.server, oid=5, name="shop")
-    names = ("name", "price", "made", "a.b", "unnamed")
-    columns = [{"name": name, "null_frac": 1.0} for name in names] + ["id"]
-    schema = facts({"tables": [{"name": "item", "columns": columns}, {"name": "elsewhere", "columns": columns}]})
-    texts = TEXTS | {8: 'select "a.b" from item where unnamed_too = $1', 9: "select * from elsewhere"}
-    for queryid in texts:
-        fake.run(queryid)
-    fake.read()
-    fake.name(texts)
-    for queryid in texts:
-        fake.run(queryid)
-    fake.read()
-    daily = rates(fake.server, Window.last("24h", fake.now))
+        assert recorded_columns_named(database, schema(0), daily) == {}
+        assert recorded_columns_named(database, schema(0), {}) is None
+    empty = [{"name": name, "null_frac": 1.0} for name in ("made", "price", "gone")]
     with django_assert_num_queries(1):
-        named = recorded_columns_named(database, schema, daily)
-    assert named is not None
-    assert {table: set(of) & {*names} for table, of in named.items()} == {"public.item": {*names} - {"unnamed"}}
-    with django_assert_num_queries(0):
-        assert recorded_columns_named(database, facts({"tables": [{"name": "item", "columns": ["id"]}]}), daily) == {}
+        named = recorded_columns_named(database, facts({"tables": [{"name": "item", "columns": empty}]}), daily)
+    assert named == {"public.item": {"made", "price"}}

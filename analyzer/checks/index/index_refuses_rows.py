@@ -23,6 +23,9 @@ check = Check(
     severity=Severity.WARNING,
     entry=Threshold(2704, "bytes", "measured: the error's own figure on PostgreSQL 13 to 18 (nbtree.h, BTMaxItemSize)"),
     average_text=Threshold(500, "bytes on average", "judgement: five times the average is not rare among texts"),
+    short=Threshold(
+        270, "bytes on average", "judgement: a tenth of an entry; a note, since so long a value is not to be expected"
+    ),
     average_document=Threshold(200, "bytes on average", "judgement: documents differ more; pointers to TOAST count 18"),
 )
 TEXTS = frozenset({"text", "character varying", "bytea", "citext"})
@@ -50,6 +53,7 @@ def index_refuses_rows(of: IndexOf) -> Iterator[Finding]:
             f"{index.name} on {table.qualified_name} holds {declared}: up to {widest_bytes:,} bytes and more, where an"
             f" entry takes {check['entry']:,.0f}. A row with longer values is refused, unless they compress."
         ),
+        severity=_severity(table, columns),
         hint=(
             "Shorten the columns' declared length to what is meant, or make the unique index on md5() of the long one."
             if index.is_unique
@@ -58,6 +62,13 @@ def index_refuses_rows(of: IndexOf) -> Iterator[Finding]:
         ),
         evidence={"widest_bytes": widest_bytes, "entry_bytes": check["entry"]},
     )
+
+
+def _severity(table: TableFacts, columns: Sequence[ColumnFacts]) -> Severity:
+    """A note where no value is there yet, or those that are there are short."""
+    widths = [column.avg_width_bytes for column in columns if column.avg_width_bytes is not None]
+    are_short = len(widths) == len(columns) and sum(widths) < check["short"]
+    return Severity.INFO if table.size_bytes == 0 or are_short else Severity.WARNING
 
 
 def _long_on_average(table: TableFacts, index: IndexFacts, columns: Sequence[ColumnFacts | None]) -> Iterator[Finding]:

@@ -62,7 +62,7 @@ def unused_like_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]
         evidence={"index_count": count, "unused_bytes": total, "counted_days": round(days, 1),
                   "indexes": listed([i.name for i in unused])},
         members=tuple(f"{i.schema}.{i.name}" for i in unused),
-        fixes=(drop_indexes(unused[:50]),),
+        fixes=(drop_indexes(unused),),
     )  # fmt: skip
 
 

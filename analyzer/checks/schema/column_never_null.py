@@ -17,7 +17,7 @@ from pglast.enums import BoolExprType, NullTestType
 
 from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.altered_columns import holds_in_heirs
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import left_out, listed, some_of, to_copy
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
@@ -32,6 +32,8 @@ check = Check(
     together=Severity.CRITICAL,
     rows=Threshold(10_000, "rows", "judgement: in fewer rows a rare NULL is easily missing"),
 )
+
+MOST_COLUMNS = 5  # of a table in one piece to copy
 
 
 @check.on(TableFacts)
@@ -56,7 +58,8 @@ def column_never_null(table: TableFacts, context: Context) -> Iterator[Finding]:
                 to_copy(
                     "Each statement by itself, not in one transaction: NOT NULL without a long lock (ACCESS EXCLUSIVE"
                     " for moments; VALIDATE reads the table while writes go on)",
-                    *(line for column in columns[:5] for line in _statements(table, column)),
+                    *(line for column in columns[:MOST_COLUMNS] for line in _statements(table, column)),
+                    *left_out(min(len(columns), MOST_COLUMNS), len(columns)),
                 ),
             ),
         )

@@ -74,6 +74,8 @@ def _parent(facts: SchemaFacts, table: TableFacts, base: str, column: ColumnFact
     key = parent.column(parent.primary_key[0])
     if key is None or key.name not in ("id", column.name) or key.type_oid != column.type_oid:
         return None
+    if column.null_frac == 1:
+        return None
     if column.distinct_values is None:
         raise NotRun(NO_COLUMN_STATISTICS)
     return parent if parent.rows is not None and column.distinct_values <= parent.rows * ABOUT else None

@@ -32,12 +32,15 @@ def name_needs_quotes(facts: SchemaFacts) -> Iterator[Finding]:
     ]
     names = [*of_tables, *of_columns]
     if names:
+        distinct = list(dict.fromkeys(names))  # tenants have the same ones
         counts = [counted(len(some), what) for some, what in ((of_tables, "table"), (of_columns, "column")) if some]
         yield check.finding(
             about=facts.database,
             subject="names",
-            message=(f"{and_list(counts)} {'needs' if len(names) == 1 else 'need'} quotes in SQL: {some_of(names)}."),
+            message=(
+                f"{and_list(counts)} {'needs' if len(names) == 1 else 'need'} quotes in SQL: {some_of(distinct)}."
+            ),
             hint="Give new ones lower-case names that are no keywords.",
-            evidence={"table_count": len(of_tables), "column_count": len(of_columns), "names": listed(names)},
-            members=tuple(names),
+            evidence={"table_count": len(of_tables), "column_count": len(of_columns), "names": listed(distinct)},
+            members=tuple(distinct),
         )

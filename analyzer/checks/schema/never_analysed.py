@@ -9,10 +9,10 @@ works on it (vacuumdb --analyze-in-stages). If autovacuum does not come by, see 
 that are filled and dropped within a job.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, NotRun, Threshold
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import MOST_NAMES, left_out, listed, some_of
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified
@@ -56,10 +56,16 @@ def never_analysed(facts: SchemaFacts) -> Iterator[Finding]:
             Fix(
                 "Statistics (SHARE UPDATE EXCLUSIVE: reads and writes go on)",
                 "sql",
-                "ANALYZE;" if is_whole else "\n".join(f"ANALYZE {qualified(t.schema, t.name)};" for t in never[:50]),
+                "ANALYZE;" if is_whole else "\n".join(_statements(never)),
             ),
         ),
     )
+
+
+def _statements(tables: Sequence[TableFacts]) -> Iterator[str]:
+    shown = tables[:MOST_NAMES]
+    yield from (f"ANALYZE {qualified(table.schema, table.name)};" for table in shown)
+    yield from left_out(len(shown), len(tables))
 
 
 def _rows_at_least(table: TableFacts) -> float:

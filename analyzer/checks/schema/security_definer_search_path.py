@@ -1,19 +1,20 @@
 """SECURITY DEFINER functions without a search_path of their own.
 
 Such a function runs with its owner's rights and the caller's search_path: a caller who can create objects in a schema
-of that path, a temporary table for one, has the function call them with these rights. Where PUBLIC may run it (the
-default) and the owner is a superuser, that is every right there is. To verify, \\df+ shows Security "definer" and the
-configuration.
+of that path, a temporary table for one, has the function call them with these rights. Where others may run it (PUBLIC,
+as by default, or a role to which EXECUTE was granted; a trigger's function is run by whoever writes the table) and the
+owner is a superuser, that is every right there is. To verify, \\df+ shows Security "definer", the configuration and who
+may run it.
 
-ALTER FUNCTION ... SET search_path = ..., pg_temp at the end; or qualify every name inside. Take EXECUTE from PUBLIC
-where it is not meant for all. Functions with a body in BEGIN ATOMIC are left out: their names were resolved when they
-were made.
+ALTER FUNCTION ... SET search_path = ..., pg_temp at the end; or qualify every name inside. Take EXECUTE from those
+that need not run it. Left out are functions that only their owner, superusers and those with the owner's rights may
+run, and those with a body in BEGIN ATOMIC: their names were resolved when they were made.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import MOST_NAMES, left_out, listed, some_of, to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.objects import FunctionFacts
@@ -30,28 +31,28 @@ def security_definer_search_path(facts: SchemaFacts) -> Iterator[Finding]:
     open_ones = [f for f in facts.functions if _is_open(f)]
     if not open_ones:
         return
-    open_ones.sort(key=lambda f: not (f.is_public and f.owner_is_superuser))
-    dangerous = [f for f in open_ones if f.is_public and f.owner_is_superuser]
+    dangerous = [f for f in open_ones if f.owner_is_superuser]
+    open_ones.sort(key=lambda f: not f.owner_is_superuser)
     names, count = [f.signature for f in open_ones], len(open_ones)
     yield check.finding(
         about=facts.database,
         subject="SECURITY DEFINER",
         message=(
             f"{count} SECURITY DEFINER function{'s run' if count > 1 else ' runs'} with the caller's search_path:"
-            f" {some_of(names)}."
-            + (f" {len(dangerous)} of them belong to a superuser and PUBLIC may run them." if dangerous else "")
+            f" {some_of(names)}.{_of_superusers(dangerous)}"
         ),
         hint="Give each a search_path, and let only those run it who have to.",
         severity=Severity.WARNING if dangerous else Severity.INFO,
-        evidence={"functions": listed(names), "function_count": count, "of_superuser_for_public": len(dangerous)},
+        evidence={"functions": listed(names), "function_count": count, "of_superuser": len(dangerous)},
         members=tuple(names),
         fixes=(
             to_copy(
                 "A search_path of the function's own (name the schemas that it uses)",
                 *(
                     f"ALTER ROUTINE {_named(f)} SET search_path = {quote_identifier(f.schema)}, pg_temp;"
-                    for f in open_ones[:50]
+                    for f in open_ones[:MOST_NAMES]
                 ),
+                *left_out(min(count, MOST_NAMES), count),
             ),
         ),
     )
@@ -59,7 +60,19 @@ def security_definer_search_path(facts: SchemaFacts) -> Iterator[Finding]:
 
 def _is_open(function: FunctionFacts) -> bool:
     looks_names_up = function.language not in COMPILED and not function.has_sql_body
-    return function.is_security_definer and looks_names_up and "search_path" not in function.settings
+    is_definer = function.is_security_definer and looks_names_up and "search_path" not in function.settings
+    return is_definer and (function.is_public or function.is_trigger or bool(function.runners))
+
+
+def _of_superusers(functions: Sequence[FunctionFacts]) -> str:
+    if not functions:
+        return ""
+    runners = ["PUBLIC"] if any(f.is_public for f in functions) else []
+    runners += sorted({role for f in functions for role in f.runners})
+    if any(f.is_trigger and not f.is_public for f in functions):
+        runners.append("whoever writes a table with its trigger")
+    belong = "1 of them belongs" if len(functions) == 1 else f"{len(functions):,} of them belong"
+    return f" {belong} to a superuser and may be run by others: {some_of(runners)}."
 
 
 def _named(function: FunctionFacts) -> str:

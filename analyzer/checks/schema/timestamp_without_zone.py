@@ -29,6 +29,7 @@ def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
     without: list[str] = []
     changes: list[str] = []
     mixed: list[str] = []
+    of_mixed: list[str] = []
     with_zone = 0
     for table in facts:
         if table.kind not in "rp" or table.parent_oid is not None:
@@ -42,10 +43,11 @@ def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
         with_zone += sum(kind == WITH for kind in kinds.values())
         if mine and WITH in kinds.values():
             mixed.append(table.qualified_name)
+            of_mixed += mine
     if not without:
         return
     count = len(without)
-    first = without if not mixed else [n for n in without if n.rpartition(".")[0] in mixed] or without
+    first = [*of_mixed, *(name for name in without if name not in of_mixed)]
     yield check.finding(
         about=facts.database,
         subject="timestamp",

@@ -6,7 +6,8 @@ The value here is what would have let checkpoints wait for their time: the prese
 the mean time between two. It takes that much more disk in pg_wal, and recovery after a crash takes longer.
 
 Verify with log_checkpoints = on: "checkpoint starting: wal". CHECKPOINT commands and base backups count as requested,
-too, which is why a few are no finding. Leave it alone after a bulk load that does not come again.
+too, which is why a few are no finding. Leave it alone after a bulk load that does not come again. Of Neon and AlloyDB
+nothing is said: their storage makes pages out of WAL, and a checkpoint writes none.
 """
 
 import math
@@ -17,6 +18,7 @@ from analyzer.checks.counters import checkpoints_then, watched, watched_words
 from analyzer.checks.settings import for_everybody, setting_fix
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.hosts import host_of
 from analyzer.words.durations import span_words
 from analyzer.words.sizes import GB, memory_setting, size_words
 
@@ -35,8 +37,9 @@ MORE = 1.2  # judgement: the hours of most writing are above the mean
 
 @check.on(ClusterFacts)
 def checkpoints_before_time(facts: ClusterFacts) -> Iterator[Finding]:
-    if facts.is_replica:
-        return  # its restartpoints follow the primary's checkpoints
+    host = host_of(facts)
+    if facts.is_replica or (host is not None and not host.checkpoints_write):
+        return  # a replica's restartpoints follow the primary's checkpoints
     now, then = checkpoints_then(facts)
     span_s = watched(facts)
     requested, timed = now.requested - then.requested, now.timed - then.timed

@@ -4,8 +4,9 @@ An UPDATE writes each row anew, even where nothing changes, with all index entri
 table has; all rows stay locked until it commits. Write only what has to change (WHERE the value differs), in portions
 where there are many. A DELETE of everything is TRUNCATE, which takes the files away at once (and locks the table
 against reads; who has an older snapshot sees the table empty). The server refuses it where another table's foreign key
-references the table, and it fires no row triggers: there it is not offered. Leave it alone in a job
-that runs seldom on a small table. Nothing is said of a table with row security: its policies may choose the rows.
+references the table, and it fires no row triggers: there it is not offered. Leave it alone in a job that runs seldom on
+a small table. Nothing is said of a table with row security, whose policies may choose the rows, nor of a statement that
+was seen once in less than an hour, as a migration's.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.schema.triggers import TriggerFacts
 from analyzer.statements.tree import Node
-from analyzer.words.durations import rate_words
+from analyzer.words.durations import ran_once, rate_words
 
 check = Check(
     __name__,
@@ -35,7 +36,8 @@ check = Check(
 def every_row_written(statement: StatementFacts) -> Iterator[Finding]:
     if statement.kind not in ("update", "delete") or (statement.rows_per_call or 0.0) < check["rows"]:
         return
-    if (statement.time_s_per_day or 0.0) < check["time"]:
+    calls = statement.calls_per_day or 0.0
+    if (statement.time_s_per_day or 0.0) < check["time"] or ran_once(calls, statement.watched_s):
         return
     node = statement.tree
     if not isinstance(node, (ast.UpdateStmt, ast.DeleteStmt)) or node.whereClause is not None:
@@ -60,7 +62,7 @@ def every_row_written(statement: StatementFacts) -> Iterator[Finding]:
             if is_update
             else "To empty a table use TRUNCATE where it may be; to remove a part of it say which."
         ),
-        evidence={"rows_per_call": round(rows), "calls_per_day": round(statement.calls_per_day or 0.0, 1)},
+        evidence={"rows_per_call": round(rows), "calls_per_day": round(calls, 1)},
         fixes=_update_fixes(node) if is_update else _truncate_fixes(node, table, statement.facts),
         **statement.load,
     )

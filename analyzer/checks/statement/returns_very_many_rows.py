@@ -14,7 +14,7 @@ from analyzer.checks import Check, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
 from analyzer.statements.parse import has_limit
-from analyzer.words.durations import count_words
+from analyzer.words.durations import count_words, ran_once
 
 check = Check(
     __name__,
@@ -34,13 +34,15 @@ def returns_very_many_rows(statement: StatementFacts) -> Iterator[Finding]:
         return
     if not isinstance(statement.tree, ast.SelectStmt) or has_limit(statement.tree):
         return
+    if ran_once(calls, statement.watched_s):
+        return
     if any((plan.root.total_actual_rows or 0) >= check["rows"] for plan in statement.plans):
         return
     yield check.finding(
         subject="Rows",
         table=statement.table.qualified_name if statement.table else None,
         severity=Severity.WARNING if rows >= check["many_rows"] else Severity.INFO,
-        message=f"Each call returns {rows:,.0f} rows on average, and runs {count_words(calls, statement.watched_s)}.",
+        message=f"Each of its calls, {count_words(calls, statement.watched_s)}, returns {rows:,.0f} rows on average.",
         hint="Return fewer: pages by key, sums made by the server; for an export COPY or a cursor read in portions.",
         evidence={"rows_per_call": round(rows), "calls_per_day": round(calls)},
     )

@@ -24,9 +24,11 @@ from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, 
 from analyzer.reports.sarif import SarifPlace, findings_as_sarif
 from analyzer.runtime.places import program
 from analyzer.words.durations import rate_words
+from analyzer.words.visible import visible_line
 
 NEVER = "never"
 STATEMENT_TIMEOUT_MS = 10_000
+SHOWN = 400  # characters of a statement; all of it is in the JSON
 FORMATS = ("text", "json", "html", "sarif")
 
 
@@ -105,6 +107,7 @@ def as_text(analysis: Analysis, known: int = 0) -> str:
     lines = [f"{analysis.database} on {analysis.address}, PostgreSQL {analysis.server_version}", _counted(analysis)]
     for finding in analysis.findings:
         lines += ["", *finding_as_text(finding)]
+        lines += [f"  Statement: {text}"] if (text := _statement(finding, analysis)) else []
         lines += [f"  {costs}"] if (costs := _costs(finding)) else []
     lines += ["", _sum(analysis, known)]
     lines += [f"- {note}" for note in analysis.notes]
@@ -120,7 +123,10 @@ def as_json(analysis: Analysis, known: int = 0) -> str:
             "taken_at": analysis.taken_at.isoformat(),
             "looked_at": analysis.looked_at,
             "checks": analysis.checks,
-            "findings": [finding_as_json(finding) for finding in analysis.findings],
+            "findings": [
+                {**finding_as_json(finding), "statement": analysis.statements.get(finding.about)}
+                for finding in analysis.findings
+            ],
             "known": known,
             "not_run": not_run_as_json(analysis.outcome),
             "notes": analysis.notes,
@@ -141,7 +147,11 @@ def as_html(analysis: Analysis, known: int = 0) -> str:
     """One file, with its styles, that needs nothing else."""
     groups = []
     for severity in sorted(Severity, reverse=True):
-        findings = [(finding, _costs(finding)) for finding in analysis.findings if finding.severity is severity]
+        findings = [
+            (finding, _costs(finding), _statement(finding, analysis))
+            for finding in analysis.findings
+            if finding.severity is severity
+        ]
         if findings:
             groups.append((severity.name.lower(), findings))
     return render_to_string(
@@ -154,6 +164,12 @@ def as_html(analysis: Analysis, known: int = 0) -> str:
             "not_looked_at": NOT_LOOKED_AT,
         },
     )
+
+
+def _statement(finding: Finding, analysis: Analysis) -> str:
+    """How it begins, in one line; "" of what is no statement's."""
+    text = visible_line(" ".join(analysis.statements.get(finding.about, "").split()))
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
 
 
 def _costs(finding: Finding) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
 from analyzer.monitored.access.observed_server import ObservedServer
-from analyzer.monitored.access.preflight_connection import encryption, planner_twin, pooler
+from analyzer.monitored.access.preflight_connection import encryption, planner_twin, pooler, scale_to_zero
 from analyzer.monitored.access.preflight_counting import RELOAD, RESTART, counting_items
 from analyzer.monitored.access.preflight_gate import namesakes, owners
 from analyzer.monitored.access.role_sql import MOST_NAMED, create_login_sql
@@ -204,5 +204,5 @@ def _replica(seen: ObservedServer) -> Iterator[PreflightItem]:
 
 ITEMS: tuple[Callable[[ObservedServer], Iterator[PreflightItem]], ...] = (
     _server_version, _extension, _statistics_rights, _table_rights, _login, namesakes, owners, _io_timing, _counting,
-    _planning, pooler, planner_twin, _replica, encryption,
+    _planning, pooler, scale_to_zero, planner_twin, _replica, encryption,
 )  # fmt: skip

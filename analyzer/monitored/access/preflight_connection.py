@@ -10,6 +10,7 @@ from analyzer.runtime.postgres import embedded_bin_dir
 from analyzer.runtime.processes import RuntimeFailure
 
 PLANNER_TWIN = "Planner twin"  # the item that is no warning where a twin can be made
+SUSPENDING_HOSTS = (".neon.tech", ".neon.build")
 POOLED_HOSTS = ("-pooler.", ".pooler.", ".proxy-")  # Neon, Supabase, RDS Proxy
 
 
@@ -24,6 +25,17 @@ def pooler(seen: ObservedServer) -> Iterator[PreflightItem]:
         " server's own address." + direct
     )
     yield PreflightItem(name, "warning", detail)
+
+
+def scale_to_zero(seen: ObservedServer) -> Iterator[PreflightItem]:
+    """Nothing is said of servers that run anyhow."""
+    if seen.conn.settings.host.endswith(SUSPENDING_HOSTS):
+        detail = (
+            "Neon suspends a compute that nobody uses for a while (5 minutes by default). pgLoupe's looks, every few"
+            " seconds, keep it awake, which Neon bills: pause the server here where it shall sleep. Each time it is"
+            " suspended pg_stat_statements begins anew, and the first statements after it read into empty buffers."
+        )
+        yield PreflightItem("Scale to zero", "warning", detail)
 
 
 def planner_twin(seen: ObservedServer) -> Iterator[PreflightItem]:

@@ -202,7 +202,7 @@ def _sequence(row: Row) -> SequenceFacts:
 
 def _function(row: Row) -> FunctionFacts:
     settings = {name: value for name, value in options(row.settings).items() if name == "search_path"}
-    return FunctionFacts(**{**named(row), "settings": settings})
+    return FunctionFacts(**{**named(row), "runners": tuple(row.runners), "settings": settings})
 
 
 def _extended_statistics(row: Row) -> ExtendedStatisticsFacts:

@@ -13,6 +13,15 @@ select
     p.proacl is null or exists (
         select from pg_catalog.aclexplode(p.proacl) as a where a.grantee = 0 and a.privilege_type = 'EXECUTE'
     ) as is_public,
+    array(
+        select o.rolname::text
+        from pg_catalog.aclexplode(p.proacl) as a join pg_catalog.pg_roles as o on o.oid = a.grantee
+        where a.privilege_type = 'EXECUTE' and not o.rolsuper and not pg_catalog.pg_has_role(o.oid, p.proowner, 'USAGE')
+        order by 1
+    ) as runners,
+    -- run by whoever writes the table, or by DDL: EXECUTE is asked for when the trigger is made
+    p.prorettype in ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
+        as is_trigger,
     p.proconfig as settings,
     exists (
         select from pg_catalog.pg_proc as b

@@ -9,6 +9,7 @@ select
     null::int8 as last_value,
     s.seqstart as start,
     s.seqincrement as increment,
+    s.seqmin as min_value,
     s.seqmax as max_value,
     s.seqcache as cache,
     s.seqcycle as is_cycled,

@@ -1,0 +1,28 @@
+"""Which columns that hold nothing the statements on their table name."""
+
+import pytest
+
+from analyzer.statements.named_columns import empty_columns_named
+from tests.checks.builders import facts
+
+EMPTY = {"null_frac": 1.0}
+FACTS = facts({"tables": [
+    {"oid": 1, "name": "t", "columns": [{"name": "a", **EMPTY}, {"name": "Odd name", **EMPTY}, {"name": "rest"}]},
+    {"oid": 2, "name": "heir", "inherits": [1], "columns": [{"name": "a", **EMPTY}]},
+    {"oid": 3, "name": "other", "columns": [{"name": "a", **EMPTY}]},
+]})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ('select t."a", t.rest from t where id = $1', {"public.t": "a", "public.heir": "a"}),
+        ("insert into t (rest, A) values ($1, $2)", {"public.t": "a", "public.heir": "a"}),
+        ('update public.t set "Odd name" = $1', {"public.t": "Odd name"}),
+        ("select a from heir", {"public.t": "a", "public.heir": "a"}),
+        ("select rest, an, a_b from t", {}),
+        ("select a from elsewhere", {}),
+    ],
+)
+def test_a_column_is_named_by_statements_on_its_table(sql, expected):
+    assert empty_columns_named([sql], FACTS) == {name: {column} for name, column in expected.items()}
