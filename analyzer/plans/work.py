@@ -25,7 +25,7 @@ BY_INDEX = 1.5
 PROBE = 0.04
 CACHED_BYTES, UNCACHED_BYTES = 250_000, 8_000_000
 HASHED_ROW_BYTES = 32  # nodeHash.c: headers of HashJoinTuple and MinimalTuple
-_EQUAL = re.compile(r'\("?([\w$]+)"?\)?(?:::[\w ]+)? = ')
+_EQUAL = re.compile(r'\((?:"?[\w$]+"?\.)?"?([\w$]+)"?\)?(?:::[\w ]+)? = ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class RelationSize:
     distinct: tuple[tuple[str | None, float | None], ...] = ()
 
 
+JOINED = "Rows Joined / Rows"  # noted with an inner scan, see _joined()
 FEW_VALUES = 100  # judgement: each then has so many rows that what follows within one value decides
 
 
@@ -242,7 +243,7 @@ class _Reader:
         only = node["Node Type"] == "Index Only Scan"
         rows = max(1.0, node["Plan Rows"])
         if "Filter" in node:
-            equal = _rows_of_equal(node, known)
+            equal = _rows_of_equal(node, known, node.get(JOINED, 1.0))
             rows = max(rows, self._rows_fetched(node, known, loops, only) if equal is None else equal)
         leaves = max(0.0, rows / max(1.0, known.rows) * known.pages - 1)
         computing = self._computing(node, rows, known, BY_INDEX)
@@ -316,7 +317,9 @@ def _joined(node: Node, inner: Node, loops: float) -> Node:
     goes by the number of values that ANALYZE saw."""
     if node.get("Join Type", "Inner") != "Inner" or "Join Filter" in node or inner["Node Type"] not in SCANS_BY_INDEX:
         return inner
-    return {**inner, "Plan Rows": min(inner["Plan Rows"], max(1.0, node["Plan Rows"] / loops))}
+    rows = max(1.0, inner["Plan Rows"])
+    share = min(1.0, node["Plan Rows"] / loops / rows)
+    return {**inner, "Plan Rows": max(1.0, rows * share), JOINED: share}
 
 
 def _bitmap_indexes(node: Node) -> Iterator[Node]:
@@ -327,7 +330,7 @@ def _bitmap_indexes(node: Node) -> Iterator[Node]:
             yield from _bitmap_indexes(child)
 
 
-def _rows_of_equal(node: Node, known: RelationSize) -> float | None:
+def _rows_of_equal(node: Node, known: RelationSize, share: float) -> float | None:
     """How many rows the index finds by equality of its first columns; None where another condition decides."""
     condition = str(node.get("Index Cond", ""))
     compared = set(_EQUAL.findall(condition))
@@ -336,7 +339,7 @@ def _rows_of_equal(node: Node, known: RelationSize) -> float | None:
         if name not in compared or not distinct:
             break
         rows, left = rows / distinct, left - 1
-    return max(1.0, rows) if left == 0 else None
+    return max(1.0, rows * share) if left == 0 else None
 
 
 def _operators(node: Node, *keys: str) -> int:
