@@ -56,7 +56,7 @@ def test_rows_that_the_index_finds_and_the_filter_drops_are_fetched_too():
         **{"Index Name": "by_supplier", "Index Cond": "(l_suppkey = s)", "Filter": "((a >= 1) AND (b <= 2))"},
     )  # fmt: skip
     suppliers = SUPPLIERS | {"Plan Rows": 800}
-    found = work_of(loop(suppliers, inner, 146_000, 51_941.0), Sizes(by_supplier=BY_SUPPLIER), COSTS)
+    found = work_of(loop(suppliers, inner, 146_933, 51_941.0), Sizes(by_supplier=BY_SUPPLIER), COSTS)
     assert found.scattered_pages == pytest.approx(478_800, rel=0.001)  # executed: 480,049 blocks in all
 
 
@@ -116,3 +116,36 @@ def test_scattered_pages_weigh_more_than_those_in_order():
 def test_settings_are_the_servers_and_unreadable_ones_the_usual():
     found = PageCosts.from_settings({"random_page_cost": "1.1", "seq_page_cost": "?", "effective_cache_size": "786432"})
     assert (found.random_page, found.seq_page, found.cache_pages) == (1.1, 1.0, 786_432)
+
+
+def test_an_inner_scan_brings_no_more_rows_than_the_join_has():
+    """A key's join is estimated by the key; its look-up alone by the values that ANALYZE saw (17 rows, 4 are there)."""
+    primary = RelationSize(23_000, 6_001_215, 112_600, correlation=1.0, planned_correlation=1.0)
+    inner = scan("Index Scan", "lineitem", 17, 3.2, **{"Index Name": "primary", "Index Cond": "(l_orderkey = o)"})
+    orders, sizes = scan("Seq Scan", "orders", 44_290, 56_907.0), Sizes(primary=primary)
+    by_key = work_of(loop(orders, inner, 177_160, 206_571.0), sizes, COSTS)
+    assert by_key == work_of(loop(orders, {**inner, "Plan Rows": 4.0}, 177_160, 206_571.0), sizes, COSTS)
+    filtered = loop(orders, inner, 177_160, 206_571.0) | {"Join Filter": "(a <> b)"}
+    assert work_of(filtered, sizes, COSTS).ordered_pages > by_key.ordered_pages
+
+
+def test_asking_a_hash_table_beyond_the_caches_takes_time():
+    def computing(rows, width):
+        hashed = {"Node Type": "Hash", "Plan Rows": rows, "Total Cost": 10.0, "Plan Width": width}
+        outer = scan("Index Only Scan", "lineitem", 1_200_000, 100.0, **{"Index Name": "unknown"})
+        join = {"Node Type": "Hash Join", "Plan Rows": 9, "Total Cost": 130.0, "Plans": [outer, hashed]}
+        return work_of(join, Sizes(), COSTS).computing
+
+    cached = computing(1_000, 8)
+    assert computing(5_000, 8) == cached < computing(50_000, 8) < computing(200_000, 8)
+    assert computing(2_000_000, 8) == computing(200_000, 100) == pytest.approx(cached + 1_200_000 * 0.04)
+
+
+def test_rows_that_the_filter_drops_are_as_many_as_the_join_makes_likely():
+    """By the values that ANALYZE saw a key has 17 rows, 5 of which pass; the join has 1.2 of them: 4 are there."""
+    primary = RelationSize(23_000, 6_001_215, 112_600, distinct=(("l_orderkey", 353_000.0),))
+    keys = {"Index Name": "primary", "Index Cond": "(lineitem.l_orderkey = o.o_orderkey)", "Filter": "(a > 1)"}
+    inner = scan("Index Scan", "lineitem", 5, 1.2, **keys)
+    orders = scan("Seq Scan", "orders", 120_000, 54_330.0)
+    work = work_of(loop(orders, inner, 146_933, 202_494.0), Sizes(primary=primary), COSTS)
+    assert work.scattered_pages == pytest.approx(120_000 * 17 * 146_933 / 120_000 / 5, rel=0.01)  # 496,000 are there
