@@ -4,18 +4,20 @@ So many rows count in the result that no index spares reading them, but for ``mi
 is said only where no other check explains the time. To verify, compare the rows that the scans gave with those of the
 result. To make it shorter: keep the result, in a materialized view or a table of sums by day that is kept up to
 date; ask for fewer rows, by a range of time; let workers share the scan. Leave it alone in a report that runs rarely.
-It is informational, however long it takes. The time is that of the topmost step that
-puts rows together, with all below.
+It is informational, however long it takes. A scan that may have been stopped early, by LIMIT or a Merge Join, is not
+taken for one of a whole table. The time is that of the topmost step that puts rows together, with all below.
 """
 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, tables_below
+from analyzer.checks.misestimated import comparable_rows
 from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.plans.node import SUBPLANS
 
 WHOLE = ("Seq Scan", "Index Only Scan", "Index Scan")
 PUTS_TOGETHER = frozenset(("Aggregate", "Group", "Unique", "SetOp", "WindowAgg"))
@@ -38,12 +40,13 @@ check = Check(
 
 @check.on(Plan)
 def sums_over_whole_tables(plan: Plan, context: Context) -> Iterator[Finding]:
-    given, top = plan.root.total_actual_rows, _puts_together(plan)
-    run_ms = run_time_ms(plan.root)
+    top, run_ms = _puts_together(plan), run_time_ms(plan.root)
+    given = _given(plan, top) if top is not None else None
     if top is None or given is None or (run_ms or 0.0) < check["run_time"]:
         return
+    stopped = comparable_rows(plan).stopped
     scans = [scan for scan in tables_below(top) if scan.loops]
-    whole = [scan for scan in scans if _is_whole(scan)]
+    whole = [scan for scan in scans if scan not in stopped and _is_whole(scan)]
     read = sum(scan.total_rows_scanned or 0.0 for scan in whole)
     if read < check["rows"] or given > read * check["groups_ratio"]:
         return
@@ -75,6 +78,17 @@ def sums_over_whole_tables(plan: Plan, context: Context) -> Iterator[Finding]:
 def _puts_together(plan: Plan) -> PlanNode | None:
     """The topmost step that makes fewer rows of many."""
     return next((node for node in plan if node.node_type in PUTS_TOGETHER and node.loops), None)
+
+
+def _given(plan: Plan, top: PlanNode) -> float | None:
+    """Rows of the result; what is not the result, or is written, has made as many as the step itself gave."""
+    is_part = any(node.parent_relationship in SUBPLANS or node.node_type == "ModifyTable" for node in _up(top))
+    return (top if is_part else plan.root).total_actual_rows
+
+
+def _up(top: PlanNode) -> Iterator[PlanNode]:
+    yield top
+    yield from top.ancestors()
 
 
 def _named(tables: list[str]) -> str:
