@@ -1,7 +1,8 @@
 """Statement that reads whole large tables to make a few rows of sums, and does nothing else that could be mended.
 
-So many rows count in the result that no index spares reading them, but for ``min`` and ``max`` of an indexed column. It
-is said only where no other check explains the time. To verify, compare the rows that the scans gave with those of the
+So many rows count in the result that no index spares reading them, but for ``min`` and ``max`` of an indexed column,
+and for DISTINCT of few values, where a recursive query looks up each value's successor (a loose index scan). It is said
+only where no other check explains the time. To verify, compare the rows that the scans gave with those of the
 result. To make it shorter: keep the result, in a materialized view or a table of sums by day that is kept up to
 date; ask for fewer rows, by a range of time; let workers share the scan. Leave it alone in a report that runs rarely.
 It is informational, however long it takes. A scan that may have been stopped early, by LIMIT or a Merge Join, is not
@@ -109,8 +110,8 @@ def _rows_put_together(top: PlanNode) -> float:
 def _why_no_index(kept: float, read: float, together: float) -> str:
     if kept * 2 >= read and together * 2 >= kept:
         return (
-            "So many of them count in the result that no index spares reading them (but for min and max of an indexed"
-            " column)."
+            "So many of them count in the result that no index spares reading them (but for min, max and DISTINCT of an"
+            " indexed column)."
         )
     left = min(kept, together) / read
     if left < check["kept_ratio"]:
