@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 # in analyzer/: what a check of plans may use
 JUDGES_PLANS = ("checks", "plans", "statements", "schema", "words", "findings.py")
 ANYTHING = ""  # in Outcome: all that the check could have said of the container
+LEAST_EXPLAINED = 0.1  # of a finding's time, by another; judgement
 Function = Callable[..., Iterable[Finding]]
 
 
@@ -313,19 +314,27 @@ def find(
 
 
 def _best_explained(findings: list[Finding], checks: Collection[Check]) -> list[Finding]:
-    """Without those that another check explains better, on the same node; of those on no node, anywhere."""
+    """Without those that another check explains better, on the same node; of those on no node, anywhere, but for what
+    takes hardly any of their time."""
     gives_way = {check.code: check.gives_way_to for check in checks if check.gives_way_to}
     if not any(f.code in gives_way for f in findings):
         return findings
-    places: defaultdict[str, set[str | None]] = defaultdict(set)
+    by_code: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
-        places[finding.code].update((finding.place, *finding.also_at))
+        by_code[finding.code].append(finding)
 
     def is_explained_better(finding: Finding) -> bool:
-        better = [places[code] for code in gives_way.get(finding.code, ()) if code in places]
-        return bool(better) if finding.place is None else any(finding.place in at for at in better)
+        better = (other for code in gives_way.get(finding.code, ()) for other in by_code.get(code, ()))
+        if finding.place is None:
+            return any(not _is_little_of(other.time_ms, finding.time_ms) for other in better)
+        return any(finding.place == other.place or finding.place in other.also_at for other in better)
 
     return [finding for finding in findings if not is_explained_better(finding)]
+
+
+def _is_little_of(part_ms: float | None, time_ms: float | None) -> bool:
+    """Of times that are not known, nobody can say so."""
+    return part_ms is not None and time_ms is not None and part_ms < LEAST_EXPLAINED * time_ms
 
 
 class _Run:

@@ -1,9 +1,9 @@
 """What checks of plan nodes share: the time a node takes itself and how much of the run that is, what may be shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from analyzer.findings import Finding, Quantity
-from analyzer.plans import PlanNode, redact_expression
+from analyzer.plans import Plan, PlanNode, redact_expression
 from analyzer.plans.exclusive import MOST_ERROR_RATIO
 
 MOST_SHOWN = 300  # characters of an expression in a sentence
@@ -25,6 +25,19 @@ def run_time_ms(node: PlanNode) -> float | None:
     if node.plan is None:
         return None
     return node.plan.execution_time_ms if node.plan.execution_time_ms is not None else node.plan.root.total_time_ms
+
+
+def jit_time_ms(plan: Plan) -> float | None:
+    """What JIT compilation took: the processes compile at the same time, so their sum by their number."""
+    total_ms = jit_milliseconds(plan, "Total")
+    return None if total_ms is None else total_ms / max(node.processes for node in plan)
+
+
+def jit_milliseconds(plan: Plan, name: str) -> float | None:
+    """Over all processes."""
+    timing = plan.jit.get("Timing") if plan.jit is not None else None
+    value = timing.get(name) if isinstance(timing, Mapping) else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def time_ratio(time_ms: float | None, node: PlanNode) -> float | None:

@@ -38,7 +38,7 @@ OF_OTHERS = re.compile(
     r"(?:_?st_|geometry|geography|to_ts|plainto_|phraseto_|websearch_|ts_|regexp_|jsonb?_|array_|string_|xml|xpath"
     r"|similarity|word_similarity|strict_word_|levenshtein|unaccent|soundex|metaphone|md5|sha\d|digest|crypt|encode"
     r"|decode|to_char|to_date|to_number|replace|translate|split_part|format|repeat|pg_|hash|has_|generate_|uuid_generate_"
-    r"|time_bucket|ll_to_earth|earth_|cube|nlevel|subpath|subltree|hstore|cosine_distance|l[12]_distance|inner_product)"
+    r"|time_bucket|dblink|ll_to_earth|earth_|cube|nlevel|subpath|subltree|hstore|cosine_distance|l[12]_distance|inner_product)"
 )
 
 

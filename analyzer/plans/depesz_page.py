@@ -10,7 +10,8 @@ from analyzer.plans.table_cells import Line
 
 HEADER = re.compile(r"#\s+exclusive\s+inclusive\s+rows x\s+rows\s+loops\s+node")
 OWN_FIGURES = re.compile(r"\d+\.(?:\s+[\d,.]+){2}\s+[↑↓]\s.*|\d+\.\s*")
-STEP = re.compile(r"(.+?)\s*(\(cost=[\d.,]+ rows=[\d,]+ width=[\d,]+\))?\s*(\(actual [^()]*\)|\(never executed\))?")
+# of a line with single spaces: with runs of them it would take a time that is cubic in their number
+STEP = re.compile(r"(.+?) ?(\(cost=[\d.,]+ rows=[\d,]+ width=[\d,]+\))? ?(\(actual [^()]*\)|\(never executed\))?")
 BULLET = re.compile(r"\s*•\s*(.*)")
 TIME = re.compile(r"(Planning|Execution) time\s*:\s*([\d.,]+) ms")
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
@@ -33,7 +34,7 @@ def out_of_depesz(lines: list[Line]) -> list[Line]:
             text = _without_commas(bullet[1])
         elif time:
             text = f"{time[1]} Time: {THOUSANDS.sub('', time[2])} ms"
-        elif (step := STEP.fullmatch(text)) and (step[2] or step[3]):
+        elif (step := STEP.fullmatch(" ".join(text.split()))) and (step[2] or step[3]):
             figures = THOUSANDS.sub("", " ".join(each for each in step.groups()[1:] if each and each != PLAIN_ROWS))
             text = f"{'->  ' if has_root else ''}{step[1]}  {figures}"
             has_root = True

@@ -27,6 +27,12 @@ def work_ms(gather: PlanNode) -> float | None:
     )
 
 
+def parallel_ms(gather: PlanNode) -> float | None:
+    """Time of the Gather and what is below it, without InitPlans that it computes before workers start."""
+    part, own_ms = part_below(gather), gather.exclusive_time_ms
+    return None if part is None or part.total_time_ms is None or own_ms is None else own_ms + part.total_time_ms
+
+
 def is_shared(node: PlanNode) -> bool:
     """Whether the processes share out the rows: something parallel-aware drives it."""
     current: PlanNode | None = node

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,25 @@ def test_a_finding_gives_way_to_a_better_explanation_of_the_same_node(monkeypatc
     # switched off, the better one explains nothing
     left = run_checks(plan, rules=Rules(off=frozenset(["XX001"]))).findings
     assert [f.code for f in left] == ["XX002", "XX002", "XX003", "XX003"]
+
+
+def test_what_takes_hardly_any_of_the_time_explains_no_whole_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    better, general = a_check("XX001"), a_check("XX003")
+    general.gives_way_to = frozenset(["XX001"])
+    times = {"better": 9.0}
+
+    @better.on(PlanNode, "Append")
+    def explain(node: PlanNode) -> Iterator[Finding]:
+        yield replace(a_finding(better, node.label), time_ms=times["better"], run_time_ms=100.0)
+
+    @general.on(Plan)
+    def of_the_whole(plan: Plan) -> Iterator[Finding]:
+        yield replace(a_finding(general, "plan"), time_ms=100.0, run_time_ms=100.0)
+
+    registered(monkeypatch, better, general)
+    assert [f.code for f in run_checks(parse_plan(TWO_SCANS)).findings] == ["XX001", "XX003"]
+    times["better"] = 10.0
+    assert [f.code for f in run_checks(parse_plan(TWO_SCANS)).findings] == ["XX001"]
 
 
 def test_a_check_that_fails_stops_no_other_and_is_kept_with_its_thing(monkeypatch: pytest.MonkeyPatch) -> None:

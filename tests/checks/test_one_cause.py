@@ -237,3 +237,14 @@ def test_what_follows_from_what_is_told_is_not_told_again(name: str, case: str, 
     (check,) = (check for check in all_checks() if check.name == name)
     (chosen,) = (each for each in cases_of(check) if each["name"] == case)
     assert {finding.code for finding in run_checks(build(chosen), context(chosen)).findings} == codes
+
+
+def test_the_join_that_drops_the_rows_is_named_in_place_of_the_whole_statement() -> None:
+    big = node("Seq Scan", 60.0, 300_000, **{"Relation Name": "detail", "Alias": "d"})
+    small = node("Seq Scan", 1.0, 100, **{"Relation Name": "sale", "Alias": "s", "Parent Relationship": "Inner"})
+    hashed = node("Hash", 1.0, 100, small, **{"Parent Relationship": "Inner"})
+    join = node("Hash Join", 90.0, 100, **{"Join Type": "Inner", "Hash Cond": "(d.sale_id = s.id)"})
+    assert found({**join, "Plans": [big, hashed]}).keys() == {"PL109"}
+    assert found({**join, "Plans": [{**big, "Actual Total Time": 3.0}, hashed], "Actual Total Time": 4.0}).keys() == {
+        "PL043"
+    }

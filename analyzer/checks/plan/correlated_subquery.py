@@ -12,7 +12,7 @@ the most that can be saved.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, takewhile
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded, side
@@ -37,6 +37,7 @@ from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
 AROUND = ("Memoize", "Subquery Scan", "Result")  # what may stand around a LATERAL subquery
+NO_ONE_ROW = ("Group Key", "Grouping Sets")
 MOST_TOLD = 3  # scans with a sentence and an index each; judgement
 # each knows what serves a kind of conditions, the one that knows best first
 OF_CONDITIONS = (leading_wildcard, function_on_column, cast_on_column, seq_scan_discards_rows)
@@ -82,7 +83,7 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
         yield check.finding(
             node=node,
             subject=f"{name} of {runs_it.label}",
-            message=f"{name} ran {runs:,} times, once for each row of {rows_of.label}{took}.",
+            message=f"{name} ran {runs:,} times, once for each {_of_what(node, is_subplan)} of {rows_of.label}{took}.",
             hint=_by_index(wasteful) + _hint(node) + written.why_not,
             fixes=(*written.fixes, *_indexes(wasteful, context)),
             evidence={**rounded(runs=runs, touched_blocks=blocks), **time_evidence(total_ms, node)},
@@ -99,12 +100,18 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
 
 def _loop_around(node: PlanNode) -> PlanNode | None:
     """The Nested Loop that runs an aggregate without GROUP BY for each row of its outer side; None for others."""
-    if node.node_type != "Aggregate" or "Group Key" in node.raw or node.raw.get("Partial Mode", "Simple") != "Simple":
+    is_one_row = node.node_type == "Aggregate" and node.raw.keys().isdisjoint(NO_ONE_ROW)
+    if not is_one_row or node.raw.get("Partial Mode", "Simple") != "Simple":
         return None
     while node.parent is not None and node.parent.node_type in AROUND:
         node = node.parent
     loop = node.parent if node.parent_relationship == "Inner" else None
     return loop if loop is not None and loop.node_type == "Nested Loop" else None
+
+
+def _of_what(node: PlanNode, is_subplan: bool) -> str:
+    above = () if is_subplan else takewhile(lambda each: each.node_type in AROUND, node.ancestors())
+    return "new key" if any(each.node_type == "Memoize" for each in above) else "row"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 EXPLAIN shows what calls the function, and nothing of the statements inside it: the time of all of them stands at the
 Function Scan. To verify, look inside: ``auto_explain.log_nested_statements`` logs their plans, and
-pg_stat_statements with ``track = all`` has their calls and times. A function in SQL that is STABLE and not STRICT or
-SECURITY DEFINER is planned as a part of the statement instead. Leave it alone where its own statements are as fast as
-they can be. Functions of PostgreSQL and of well-known extensions are not meant. The time is the scan's own.
+pg_stat_statements with ``track = all`` has their calls and times. A function in SQL of one SELECT that is STABLE,
+gives a set and is not STRICT or SECURITY DEFINER is planned as a part of the statement instead. Leave it alone where
+its own statements are as fast as they can be. Functions of PostgreSQL and of extensions are not meant (where the schema
+is not known: of well-known ones). The time is the scan's own. A scan that is run again with the same arguments reads
+its rows again and does not call the function.
 """
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
 from analyzer.checks.own_functions import calls_of, own_functions
@@ -29,8 +31,8 @@ check = Check(
 
 
 @check.on(PlanNode, "Function Scan")
-def function_takes_the_time(node: PlanNode) -> Iterator[Finding]:
-    own = own_functions([node.expression("Function Name") or ""], None, "sv")
+def function_takes_the_time(node: PlanNode, context: Context) -> Iterator[Finding]:
+    own = own_functions([node.expression("Function Name") or ""], context.facts, "sv")
     time_ms = own_time_ms(node)
     if not node.loops or not any(own) or time_ms is None or time_ms < check["time"]:
         return
@@ -46,7 +48,7 @@ def function_takes_the_time(node: PlanNode) -> Iterator[Finding]:
             "auto_explain.log_nested_statements logs their plans, and pg_stat_statements with track = all their times:"
             " look for the one that takes long."
         ),
-        evidence={**rounded(calls=node.loops, rows=node.total_actual_rows), **time_evidence(time_ms, node)},
+        evidence={**rounded(runs=node.loops, rows=node.total_actual_rows), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         at_most=Severity.INFO,
         time_ms=time_ms,

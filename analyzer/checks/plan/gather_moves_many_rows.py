@@ -14,7 +14,7 @@ from analyzer.checks import Check, EvidenceLevel, Fix, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
-from analyzer.plans.parallel import work_ms
+from analyzer.plans.parallel import parallel_ms, work_ms
 from analyzer.words.durations import time_words
 
 check = Check(
@@ -34,7 +34,7 @@ def gather_moves_many_rows(node: PlanNode) -> Iterator[Finding]:
     rows = node.total_actual_rows
     if not node.loops or node.count("Workers Launched") in (None, 0) or rows is None or rows < check["rows"]:
         return
-    own_ms, together_ms, total_ms = own_time_ms(node), work_ms(node), node.total_time_ms
+    own_ms, together_ms, total_ms = own_time_ms(node), work_ms(node), parallel_ms(node)
     own_ratio = time_ratio(own_ms, node)
     if own_ratio is None or own_ratio < check["own_time_ratio"] or together_ms is None or total_ms is None:
         return

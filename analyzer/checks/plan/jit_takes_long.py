@@ -9,10 +9,10 @@ the same time: their sum is divided by their number.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
-from analyzer.checks.node import run_time_ms
+from analyzer.checks.node import jit_milliseconds, jit_time_ms, run_time_ms
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import Plan
 from analyzer.words.durations import time_words
@@ -29,13 +29,11 @@ check = Check(
 
 @check.on(Plan)
 def jit_takes_long(plan: Plan) -> Iterator[Finding]:
-    timing = plan.jit.get("Timing") if plan.jit is not None else None
-    run_ms = run_time_ms(plan.root)
-    total_ms = _milliseconds(timing, "Total")
-    if plan.jit is None or total_ms is None or not run_ms:
+    run_ms, total_ms, each_ms = run_time_ms(plan.root), jit_milliseconds(plan, "Total"), jit_time_ms(plan)
+    if plan.jit is None or total_ms is None or each_ms is None or not run_ms:
         return
     processes = max(node.processes for node in plan)
-    time_ms = min(total_ms / processes, run_ms)
+    time_ms = min(each_ms, run_ms)
     if time_ms < check["time"] or time_ms < run_ms * check["ratio"]:
         return
     functions = plan.jit.get("Functions")
@@ -49,7 +47,7 @@ def jit_takes_long(plan: Plan) -> Iterator[Finding]:
     dear = [
         f"{time_words(ms)} {word}"
         for name, word in (("Inlining", "inlining"), ("Optimization", "optimising"), ("Emission", "emitting"))
-        if (ms := _milliseconds(timing, name)) and ms >= total_ms * check["ratio"]
+        if (ms := jit_milliseconds(plan, name)) and ms >= total_ms * check["ratio"]
     ]
     cost = plan.root.total_cost
     yield check.finding(
@@ -73,11 +71,6 @@ def jit_takes_long(plan: Plan) -> Iterator[Finding]:
             ),
         ),
     )
-
-
-def _milliseconds(timing: object, name: str) -> float | None:
-    value = timing.get(name) if isinstance(timing, Mapping) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _above(cost: float) -> int:

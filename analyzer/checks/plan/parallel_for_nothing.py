@@ -5,16 +5,16 @@ said where the processes' own work, added up, is well below what the Gather took
 a parallel_setup_cost or a min_parallel_table_scan_size that was lowered, or an estimate of many rows where few came. To
 verify, run the statement with max_parallel_workers_per_gather = 0. Leave it alone where the statement seldom runs: that
 is not reported; where nobody knows how often it runs, the finding is informational. The time is what the Gather took
-beyond the added-up work of its processes.
+beyond the added-up work of its processes, without InitPlans that it computes first, and less what compiling (JIT) took.
 """
 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Fix, Threshold
-from analyzer.checks.node import run_time_ms
+from analyzer.checks.node import jit_time_ms, run_time_ms
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
-from analyzer.plans.parallel import work_ms
+from analyzer.plans.parallel import parallel_ms, work_ms
 from analyzer.words.durations import time_words
 
 LOWERED = ("parallel_setup_cost", "min_parallel_table_scan_size", "min_parallel_index_scan_size", "parallel_tuple_cost")
@@ -40,11 +40,13 @@ def parallel_for_nothing(node: PlanNode) -> Iterator[Finding]:
         return
     if (node.total_actual_rows or 0) >= check["rows"]:
         return
-    together_ms, total_ms = work_ms(node), node.total_time_ms
-    if together_ms is None or total_ms is None or total_ms - together_ms < run_ms * check["wasted_ratio"]:
+    together_ms, total_ms = work_ms(node), parallel_ms(node)
+    if together_ms is None or total_ms is None or node.plan is None:
         return
-    wasted_ms = total_ms - together_ms
-    settings = node.plan.settings if node.plan is not None else {}
+    wasted_ms = total_ms - together_ms - (jit_time_ms(node.plan) or 0.0)
+    if wasted_ms < run_ms * check["wasted_ratio"]:
+        return
+    settings = node.plan.settings
     changed = [f"{name} = {settings[name]}" for name in LOWERED if name in settings]
     why = (
         f" The plan was made with {', '.join(changed)}: PostgreSQL's own values would hardly choose it."

@@ -18,12 +18,17 @@ from analyzer.plans import Plan
 
 REDUCES = ("Aggregate", "Group", "Unique", "WindowAgg", "Limit", "SetOp", "ModifyTable", "Recursive Union")
 
+# of the join, the scan or the subquery that reads them
+EXPLAINS_IT = (
+    "PL003", "PL004", "PL017", "PL021", "PL022", "PL031", "PL032", "PL033", "PL041", "PL042", "PL105", "PL109",
+)  # fmt: skip
+
 check = Check(
     __name__,
     code="PL043",
     title="Join reads far more rows than it returns",
     severity=Severity.INFO,
-    gives_way_to=("PL003", "PL004", "PL017", "PL021", "PL022", "PL031", "PL032", "PL033", "PL041", "PL042", "PL105"),
+    gives_way_to=EXPLAINS_IT,
     read_ratio=Threshold(1000, "rows read / returned", "judgement"),
     rows_read=Threshold(100_000, "rows", "measured: 5 ms and more, cached, on PostgreSQL 13 to 18"),
 )

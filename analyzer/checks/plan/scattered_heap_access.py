@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
-from analyzer.checks.scan import binds, bitmap_index_scans, index_condition, share_ms, table_of
+from analyzer.checks.scan import binds, bitmap_index_scans, index_condition, index_facts, share_ms, table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.indexable import BTREE
@@ -38,6 +38,7 @@ check = Check(
 )
 
 MOST_DEAD = 1.5  # entries / rows; judgement: beyond it pages are fetched for versions that are gone
+IN_AN_ORDER = ("btree", "gist")  # of others CLUSTER cannot take the order
 ROW_OVERHEAD_BYTES = 28  # header and line pointer
 
 
@@ -49,6 +50,10 @@ def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]
         return
     if touched < rows[1] * check["pages_per_row" if is_bitmap else "blocks_per_row"] or _is_changed(node):
         return
+    index_scan = _index_scan(node)
+    known = index_facts(index_scan, context.facts) if index_scan is not None else None
+    if index_scan is None or (known is not None and known.method not in IN_AN_ORDER):
+        return
     scanned, width = node.total_rows_scanned or rows[0], node.plan_width_bytes or 0
     packed = scanned * (width + ROW_OVERHEAD_BYTES) / PAGE_BYTES
     if touched < packed * check["packed_factor"]:
@@ -57,7 +62,7 @@ def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]
     ratio = time_ratio(time_ms, node)
     if ratio is not None and ratio < check["bitmap_time_ratio" if is_bitmap else "time_ratio"]:
         return
-    table, index = node.relation_name or "the table", _index_name(node) or "this index"
+    table, index = node.relation_name or "the table", index_scan.index_name or "this index"
     is_narrow = 0 < width <= check["narrow"]
     whole = (
         ""
@@ -109,11 +114,10 @@ def _pages(node: PlanNode) -> int | None:
     return None if entries is not None and rows is not None and entries > rows * MOST_DEAD else blocks.exact
 
 
-def _index_name(node: PlanNode) -> str | None:
-    if node.node_type != "Bitmap Heap Scan":
-        return node.index_name
-    names = {scan.index_name for scan in bitmap_index_scans(node)}
-    return names.pop() if len(names) == 1 else None
+def _index_scan(node: PlanNode) -> PlanNode | None:
+    """The node that names the index; None of several indexes, of which a table has the order of one at most."""
+    scans = bitmap_index_scans(node) if node.node_type == "Bitmap Heap Scan" else [node]
+    return scans[0] if len({scan.index_name for scan in scans}) == 1 else None
 
 
 def _is_changed(node: PlanNode) -> bool:

@@ -1,21 +1,24 @@
 """Statement that reads whole large tables to make a few rows of sums, and does nothing else that could be mended.
 
-So many rows count in the result that no index spares reading them, but for ``min`` and ``max`` of an indexed column. It
-is said only where no other check explains the time. To verify, compare the rows that the scans gave with those of the
+So many rows count in the result that no index spares reading them, but for ``min`` and ``max`` of an indexed column,
+and for DISTINCT of few values, where a recursive query looks up each value's successor (a loose index scan). It is said
+only where no other check explains the time. To verify, compare the rows that the scans gave with those of the
 result. To make it shorter: keep the result, in a materialized view or a table of sums by day that is kept up to
 date; ask for fewer rows, by a range of time; let workers share the scan. Leave it alone in a report that runs rarely.
-It is informational, however long it takes. The time is that of the topmost step that
-puts rows together, with all below.
+It is informational, however long it takes. A scan that may have been stopped early, by LIMIT or a Merge Join, is not
+taken for one of a whole table. The time is that of the topmost step that puts rows together, with all below.
 """
 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, tables_below
+from analyzer.checks.misestimated import comparable_rows
 from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.plans.node import SUBPLANS
 
 WHOLE = ("Seq Scan", "Index Only Scan", "Index Scan")
 PUTS_TOGETHER = frozenset(("Aggregate", "Group", "Unique", "SetOp", "WindowAgg"))
@@ -38,12 +41,13 @@ check = Check(
 
 @check.on(Plan)
 def sums_over_whole_tables(plan: Plan, context: Context) -> Iterator[Finding]:
-    given, top = plan.root.total_actual_rows, _puts_together(plan)
-    run_ms = run_time_ms(plan.root)
+    top, run_ms = _puts_together(plan), run_time_ms(plan.root)
+    given = _given(plan, top) if top is not None else None
     if top is None or given is None or (run_ms or 0.0) < check["run_time"]:
         return
+    stopped = comparable_rows(plan).stopped
     scans = [scan for scan in tables_below(top) if scan.loops]
-    whole = [scan for scan in scans if _is_whole(scan)]
+    whole = [scan for scan in scans if scan not in stopped and _is_whole(scan)]
     read = sum(scan.total_rows_scanned or 0.0 for scan in whole)
     if read < check["rows"] or given > read * check["groups_ratio"]:
         return
@@ -77,6 +81,17 @@ def _puts_together(plan: Plan) -> PlanNode | None:
     return next((node for node in plan if node.node_type in PUTS_TOGETHER and node.loops), None)
 
 
+def _given(plan: Plan, top: PlanNode) -> float | None:
+    """Rows of the result; what is not the result, or is written, has made as many as the step itself gave."""
+    is_part = any(node.parent_relationship in SUBPLANS or node.node_type == "ModifyTable" for node in _up(top))
+    return (top if is_part else plan.root).total_actual_rows
+
+
+def _up(top: PlanNode) -> Iterator[PlanNode]:
+    yield top
+    yield from top.ancestors()
+
+
 def _named(tables: list[str]) -> str:
     more = len(tables) - MOST_NAMED
     return ", ".join(tables[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
@@ -95,8 +110,8 @@ def _rows_put_together(top: PlanNode) -> float:
 def _why_no_index(kept: float, read: float, together: float) -> str:
     if kept * 2 >= read and together * 2 >= kept:
         return (
-            "So many of them count in the result that no index spares reading them (but for min and max of an indexed"
-            " column)."
+            "So many of them count in the result that no index spares reading them (but for min, max and DISTINCT of an"
+            " indexed column)."
         )
     left = min(kept, together) / read
     if left < check["kept_ratio"]:

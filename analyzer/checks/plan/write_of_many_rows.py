@@ -51,17 +51,20 @@ check = Check(
 @check.on(PlanNode, "ModifyTable")
 def write_of_many_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
     operation = str(node.raw.get("Operation"))
-    rows = sum(child.total_actual_rows or 0.0 for child in node.inputs)
+    came = sum(child.total_actual_rows or 0.0 for child in node.inputs)
+    rows = _rows_written(node, came)
     time_ms = own_time_ms(node)
     if not node.loops or operation not in DONE or rows < check["rows"] or time_ms is None or rows <= 0:
         return
     if time_ms < check["time"] or (time_ratio(time_ms, node) or 0.0) < check["time_ratio"]:
         return
+    done = "inserted or updated" if node.raw.get("Conflict Resolution") == "UPDATE" else DONE[operation]
+    of_all, each = (f" of {came:,.0f}", "for each that came") if rows < came else ("", "each")
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label}: {rows:,.0f} rows were {DONE[operation]}, {time_words(time_ms / rows)} each; finding them"
-            f" took {time_words(max(0.0, (node.total_time_ms or 0.0) - time_ms))}."
+            f"{node.label}: {rows:,.0f}{of_all} rows were {done}, {time_words(time_ms / max(came, rows))} {each}; the"
+            f" steps below took {time_words(max(0.0, (node.total_time_ms or 0.0) - time_ms))}."
         ),
         hint=HINTS[operation],
         evidence={**rounded(rows_written=rows), **time_evidence(time_ms, node)},
@@ -71,3 +74,13 @@ def write_of_many_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),
     )
+
+
+def _rows_written(node: PlanNode, came: float) -> float:
+    """Those that came, less what ON CONFLICT DO NOTHING left out and MERGE had nothing to do for."""
+    if node.raw.get("Conflict Resolution") == "NOTHING":
+        return came - (node.count("Conflicting Tuples") or 0.0)
+    merged = [node.count(f"Tuples {done}") for done in ("Inserted", "Updated", "Deleted")]
+    if node.raw.get("Operation") == "Merge" and any(count is not None for count in merged):
+        return sum(count or 0.0 for count in merged)
+    return came
