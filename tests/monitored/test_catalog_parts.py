@@ -31,6 +31,7 @@ MADE = (
     "create function open_door(a int) returns int language sql security definer as $$ select 1 $$",
     "revoke execute on function touch() from public",
     "grant execute on function touch() to pg_signal_backend, current_user",
+    "create function idle() returns trigger language plpgsql as 'begin return new; end'",
     "create trigger touched before insert or update on author for each row execute function touch()",
     "alter table author disable trigger touched",
     "alter table feeling enable row level security",
@@ -125,6 +126,7 @@ def test_what_the_database_has_besides(made):
     assert (open_door.is_security_definer, open_door.is_public, open_door.signature, open_door.settings) == (
         True, True, "public.open_door(a integer)", {}
     )  # fmt: skip
+    assert not functions["idle"].is_trigger
     assert (open_door.runners, open_door.is_trigger, open_door.has_sql_body) == ((), False, False)
     (pair,) = facts.extended_statistics
     assert (pair.columns, sorted(pair.kinds)) == (("mood", "tag"), ["f", "m"])
