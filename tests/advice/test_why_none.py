@@ -247,3 +247,18 @@ def test_a_far_page_is_not_said_to_stop_soon():
     for fenced in ("select * from orders limit 10", "select * from (select * from orders offset 0) o limit 10"):
         near = why_none(fenced, facts(ORDERS), plan, {}, ())
         assert near.startswith("It stops as soon as it has the rows")
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_served"),
+    [
+        ("(body >= 'x'::text COLLATE \"C\")", True),
+        ("(body = ANY ('{a,b}'::text[] COLLATE \"C\"))", True),
+        ("(body <> 'x'::text COLLATE \"C\")", False),
+        ("(body ~~ '%x'::text COLLATE \"C\")", False),
+        ("((body = 'x'::text COLLATE \"C\") OR (status > 'x'::text))", False),
+    ],
+)
+def test_an_index_in_another_collation_is_named_only_where_it_serves(condition, is_served):
+    reason = said(f"select * from only log where {condition}", PARENT, condition=condition)
+    assert ('An index on (body COLLATE "C") does.' in reason) == is_served
