@@ -109,7 +109,8 @@ def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
             f"It compares {columns[0]} with {volatile[0]}(), which is volatile: computed anew for each row, so no index"
             f" can be searched for it. As (SELECT {volatile[0]}()) it is computed once."
         )
-    for side in sides:
+    operator = operator_name(node)
+    for side in sides if operator not in ("<>", "!=") else ():
         if not isinstance(side, ast.TypeCast) or not isinstance(side.arg, ast.ColumnRef):
             continue
         name = getattr(side.arg.fields[-1], "sval", "")
@@ -121,7 +122,14 @@ def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
             plain = declared(column).partition("(")[0]  # a cast to numeric(8,2) would round
             instead = f"Send the value as {plain}, or write it ::{plain}."
             if plain in WHOLE:
-                instead += " One with a fraction, which that would round, equals none."
+                instead += (
+                    " One with a fraction, which that would round, equals none."
+                    if operator == "="
+                    else (
+                        f" Of one with a fraction, which that would round, send floor() for {name} > or <=, ceil() for"
+                        f" {name} < or >=."
+                    )
+                )
             return (
                 f"The value that {name} is compared with is of type {to}, so the server casts {name}"
                 f" ({declared(column)}) for each row, and an index on it cannot serve that. {instead}"

@@ -262,3 +262,17 @@ def test_a_far_page_is_not_said_to_stop_soon():
 def test_an_index_in_another_collation_is_named_only_where_it_serves(condition, is_served):
     reason = said(f"select * from only log where {condition}", PARENT, condition=condition)
     assert ('An index on (body COLLATE "C") does.' in reason) == is_served
+
+
+@pytest.mark.parametrize(
+    ("condition", "piece"),
+    [
+        ("((id)::numeric = 5.5)", "or write it ::bigint. One with a fraction, which that would round, equals none."),
+        ("((id)::numeric > 5.5)", "send floor() for id > or <=, ceil() for id < or >=."),
+        ("((5.5)::numeric <= (id)::numeric)", "send floor() for id > or <="),
+        ("((id)::numeric <> 5.5)", "exclude values of id"),
+    ],
+)
+def test_a_value_with_a_fraction_is_not_rounded_away(condition, piece):
+    operator = condition.split()[1]
+    assert piece in said(f"select * from only log where id {operator} $1", PARENT, condition=condition)
