@@ -13,7 +13,16 @@ from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import QueryBlock, TableUse
-from analyzer.statements.tree import Node, column_names, conjuncts, function_name, name_parts, walk, without_casts
+from analyzer.statements.tree import (
+    Node,
+    column_names,
+    conjuncts,
+    function_name,
+    name_parts,
+    operator_name,
+    walk,
+    without_casts,
+)
 
 # pg_proc.provolatile = 'v' among what stands in conditions
 VOLATILE = frozenset({
@@ -22,6 +31,8 @@ VOLATILE = frozenset({
 })  # fmt: skip
 WHOLE = frozenset({"smallint", "integer", "bigint"})
 FEW_LEFT = 0.05  # of the rows; judgement: at random_page_cost 4 an index is dearer from there
+SEARCHED = (enums.A_Expr_Kind.AEXPR_OP, enums.A_Expr_Kind.AEXPR_OP_ANY)
+ORDERED = frozenset({"=", "<", "<=", ">", ">="})
 EXCLUDING = frozenset({"ne", "not_in"})
 
 
@@ -30,6 +41,8 @@ def in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str | 
     if condition is None:
         return None
     written = {p.column for _, use in uses for p in use.predicates if p.expression is not None}  # cast by hand
+    if reason := next(filter(None, map(_collated, conjuncts(condition))), None):
+        return reason
     for node in walk(condition):
         if isinstance(node, ast.A_Expr) and (reason := _compared(node, scan.table, written)):
             return reason
@@ -71,6 +84,21 @@ def _is_not_distinct(node: Node) -> bool:
     return isinstance(inner, ast.A_Expr) and inner.kind == enums.A_Expr_Kind.AEXPR_DISTINCT
 
 
+def _collated(node: Node) -> str | None:
+    if not isinstance(node, ast.A_Expr) or node.kind not in SEARCHED or operator_name(node) not in ORDERED:
+        return None
+    sides = [node.lexpr, node.rexpr]
+    collated = next((n for side in sides for n in _walked(side) if isinstance(n, ast.CollateClause)), None)
+    own = [s for side in sides if isinstance(side, ast.Node) and isinstance(s := without_casts(side), ast.ColumnRef)]
+    if collated is None or not own:
+        return None
+    name, collation = (quote_identifier(name_parts(each)[-1]) for each in (own[0].fields, collated.collname))
+    return (
+        f"It compares {name} in collation {collation}, and no index in another one serves that. An index on ({name}"
+        f" COLLATE {collation}) does."
+    )
+
+
 def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
     sides = [node.lexpr, node.rexpr]
     volatile = [function_name(n) for s in sides for n in _walked(s) if isinstance(n, ast.FuncCall)]
@@ -81,15 +109,8 @@ def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
             f"It compares {columns[0]} with {volatile[0]}(), which is volatile: computed anew for each row, so no index"
             f" can be searched for it. As (SELECT {volatile[0]}()) it is computed once."
         )
-    collated = next((n for side in sides for n in _walked(side) if isinstance(n, ast.CollateClause)), None)
-    own = [s for side in sides if isinstance(side, ast.Node) and isinstance(s := without_casts(side), ast.ColumnRef)]
-    if collated is not None and own:
-        name, collation = (quote_identifier(name_parts(each)[-1]) for each in (own[0].fields, collated.collname))
-        return (
-            f"It compares {name} in collation {collation}, and no index in another one serves that. An index on ({name}"
-            f" COLLATE {collation}) does."
-        )
-    for side in sides:
+    operator = operator_name(node)
+    for side in sides if operator not in ("<>", "!=") else ():
         if not isinstance(side, ast.TypeCast) or not isinstance(side.arg, ast.ColumnRef):
             continue
         name = getattr(side.arg.fields[-1], "sval", "")
@@ -101,7 +122,14 @@ def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
             plain = declared(column).partition("(")[0]  # a cast to numeric(8,2) would round
             instead = f"Send the value as {plain}, or write it ::{plain}."
             if plain in WHOLE:
-                instead += " One with a fraction, which that would round, equals none."
+                instead += (
+                    " One with a fraction, which that would round, equals none."
+                    if operator == "="
+                    else (
+                        f" Of one with a fraction, which that would round, send floor() for {name} > or <=, ceil() for"
+                        f" {name} < or >=."
+                    )
+                )
             return (
                 f"The value that {name} is compared with is of type {to}, so the server casts {name}"
                 f" ({declared(column)}) for each row, and an index on it cannot serve that. {instead}"

@@ -6,6 +6,8 @@ The cause that is named is one that PostgreSQL's own plan or text shows; the cur
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pglast import ast
+
 from analyzer.advice.cause_in_plan import in_filter, over_tables
 from analyzer.advice.cause_in_text import INDEXABLE, computed_with_values, in_text, not_told, without_values
 from analyzer.advice.cause_in_where import in_where, shown
@@ -19,7 +21,7 @@ from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
-from analyzer.statements.tree import Unparsable, single_statement, walk
+from analyzer.statements.tree import Node, Unparsable, single_statement, walk
 
 LIMITS = {
     "many": Threshold(0.05, "rows wanted / rows", "judgement: at random_page_cost 4 an index is dearer from there"),
@@ -109,7 +111,7 @@ def _stopped_early(scan: Scan, read_ratio: float, sql: str) -> str:
     """A LIMIT or EXISTS above it: the whole plan costs less than the scan would, read to its end."""
     statement = single_statement(sql)
     selects = () if isinstance(statement, Unparsable) else walk(statement)
-    if read_ratio > MANY_RATIO and any(getattr(select, "limitOffset", None) for select in selects):
+    if read_ratio > MANY_RATIO and any(map(_skips_rows, selects)):
         return (
             f"It counts off the rows before its OFFSET, one by one: the planner expects it to read {read_ratio:.0%} of"
             f" {scan.table.qualified_name}, and no index skips them. With an order by a unique key and a condition for"
@@ -120,6 +122,12 @@ def _stopped_early(scan: Scan, read_ratio: float, sql: str) -> str:
         f"It stops as soon as it has the rows it asks for: the planner expects it to read at most {share} of"
         f" {scan.table.qualified_name}, row after row, and no index to find them sooner."
     )
+
+
+def _skips_rows(node: Node) -> bool:
+    """Not by OFFSET 0, which is a fence."""
+    offset = getattr(node, "limitOffset", None)
+    return offset is not None and not (isinstance(offset, ast.A_Const) and getattr(offset.val, "ival", 1) == 0)
 
 
 def _read_whole(

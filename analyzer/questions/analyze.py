@@ -110,7 +110,9 @@ def analyze(
         replica_scans=of_nobody_watched(cluster.standbys),
         columns_set=None if statements is None else columns_set((s.normalized_sql for s in statements), facts),
         empty_columns_named=(
-            None if statements is None else empty_columns_named((s.normalized_sql for s in statements), facts)
+            empty_columns_named((s.normalized_sql for s in statements), facts)
+            if statements and counters is not None and not counters.hidden_roles
+            else None
         ),
         vacuum_holder=_vacuum_holder(sessions),
     )

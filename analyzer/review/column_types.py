@@ -123,7 +123,7 @@ def change(old: ColumnType, new: ColumnType) -> Change:
     if old.name in WITH_LENGTH:
         return "none" if old.modifiers and new.modifiers[0] >= old.modifiers[0] else "rewrite"
     if old.name in WITH_PRECISION or old.name == "interval":
-        return "none" if _keeps_precision(old, new) else "rewrite"
+        return "none" if _least_field(old) or _keeps_precision(old, new) else "rewrite"
     if old.name == "numeric":
         return "none" if _keeps_digits(old, new) else "rewrite"
     return "rewrite"

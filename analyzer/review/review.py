@@ -1,6 +1,6 @@
 """A migration, statement by statement: effects, findings, and what only the server could have told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -68,6 +68,7 @@ STILL_TRUE = (
 )
 CODE = "What it runs cannot be looked into."
 EACH_TABLE = "Each of its tables is locked as by REINDEX TABLE, one after the other; which are large is not told."
+MOVED = (Kind.RENAME_TABLE, Kind.SET_SCHEMA)
 NO_RULE = "No rule looks at it."
 
 
@@ -153,16 +154,29 @@ def _without_safe(finding: Finding) -> Finding:
     return replace(finding, hint=AT_REST) if finding.hint.startswith(SAFE) else finding
 
 
+def _moved(name: TableName | None, moves: Sequence[Action], known: Known) -> TableName | None:
+    """What a table is called after these, the last of which comes first."""
+    for move in reversed(moves):
+        if name is not None and move.relation is not None and known.is_called(move.relation, name):
+            is_renamed = move.kind is Kind.RENAME_TABLE
+            name = TableName(name.schema, move.name) if is_renamed else TableName(move.name, name.name)
+    return name
+
+
 def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[str]]:
     """Statements that undo the migration, the last first; and what they do not bring back. A table that the file makes
-    goes as a whole, if it is there in the end: what was done to it needs no undoing.
+    goes as a whole, if it is there in the end: what was done to it needs no undoing, but for its names.
     """
     there: list[str] = []
     gone: list[str] = []
+    moves: list[Action] = []  # of later statements, the last first
     for each in reversed(reviewed):
         for action in reversed(each.step.actions):
-            is_made = action.kind in NEW_RELATIONS and not after.is_new(action.relation)
-            if does_nothing(action, each.known) or each.known.is_new(action.relation) or is_made:
+            is_made = action.kind in NEW_RELATIONS or (action.kind in MOVED and each.known.is_new(action.relation))
+            moves += [action] if action.kind in MOVED else []
+            if does_nothing(action, each.known) or (not is_made and each.known.is_new(action.relation)):
+                continue
+            if is_made and not after.is_new(_moved(action.relation, moves, after)):
                 continue
             lost, undo = LOST.get(action.kind), undo_of(action, each.known)
             if lost is not None:

@@ -34,10 +34,10 @@ class Savepoints:
                 return self._taken_back(since, number, before)
         elif kind in (Kind.COMMIT, Kind.ROLLBACK):
             began, self._began, self._points = self._began, None, []
+            if kind is Kind.ROLLBACK and began is not None:
+                known = self._taken_back(began[0], number, began[1])
             if statement.chain:
                 self._began = number, known.copy()
-            if kind is Kind.ROLLBACK and began is not None:
-                return self._taken_back(began[0], number, began[1])
         return known
 
     def _taken_back(self, since: int, number: int, before: Known) -> Known:

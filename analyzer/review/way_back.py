@@ -64,6 +64,10 @@ def _undo(action: Action, known: Known) -> Iterator[str]:
     elif kind is Kind.RENAME_TABLE:
         new = relation_sql(TableName(relation.schema, action.name))
         yield f"ALTER TABLE {new} RENAME TO {quote_identifier(relation.name)}"
+    elif kind is Kind.SET_SCHEMA:
+        found = known.table(relation)
+        before = relation.schema or (found.schema if found is not None else known.first_schema)
+        yield f"ALTER TABLE {relation_sql(TableName(action.name, relation.name))} SET SCHEMA {quote_identifier(before)}"
     elif kind is Kind.RENAME_COLUMN:
         old, new = quote_identifier(action.column), quote_identifier(action.name)
         yield f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}"

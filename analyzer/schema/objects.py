@@ -37,7 +37,7 @@ class FunctionFacts:
     """A function or procedure that no extension brought. Its text is not read.
 
     ``runners``: roles to which EXECUTE is granted by name, but for superusers and those that have the owner's rights
-    anyhow. A trigger's function (``is_trigger``) is run by whoever writes the table, whatever is granted.
+    anyhow. That of a trigger (``is_trigger``) is run by whoever sets it off, whatever is granted.
     """
 
     schema: str

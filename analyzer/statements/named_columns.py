@@ -1,11 +1,16 @@
 """Which columns that hold nothing the statements on their table name: what would fail without them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from pglast import ast
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.parse import parse_statement
+from analyzer.statements.parse import TableName, parse_statement
 from analyzer.statements.set_columns import with_same_rows
+from analyzer.statements.tree import Unparsable, single_statement, walk
+
+INSERT = re.compile(r"\binsert\b", re.IGNORECASE)
 
 
 def empty_columns(facts: SchemaFacts) -> dict[str, frozenset[str]]:
@@ -15,18 +20,32 @@ def empty_columns(facts: SchemaFacts) -> dict[str, frozenset[str]]:
 
 
 def empty_columns_named(texts: Iterable[str], facts: SchemaFacts) -> dict[str, frozenset[str]]:
-    """Those whose name stands anywhere in a statement on their table, or on one that has rows in common with it."""
+    """Those whose name stands anywhere in a statement on their table, or on one that has rows in common with it; all of
+    a table that an INSERT fills by place alone.
+    """
     empty = empty_columns(facts)
     names = {name for columns in empty.values() for name in columns}
     if not names:
         return {}
-    word = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(name) for name in sorted(names))})(?!\w)", re.IGNORECASE)
+    spelled = {name.replace('"', '""') for name in names}
+    word = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(spelled)))})(?!\w)", re.IGNORECASE)
     named: dict[str, frozenset[str]] = {}
     for sql in texts:
-        words = {match.casefold() for match in word.findall(sql)}
-        for reference in parse_statement(sql).tables if words else ():
+        words = {match.replace('""', '"').casefold() for match in word.findall(sql)}
+        by_place = set(_filled_by_place(sql)) if INSERT.search(sql) else set()
+        for reference in parse_statement(sql).tables if words or by_place else ():
+            is_filled = reference in by_place
             for read in facts.tables_read(reference.name, reference.schema):
                 for table in (read, *with_same_rows(read, facts)):
                     known, columns = named.get(table.qualified_name, frozenset()), empty.get(table.qualified_name, ())
-                    named[table.qualified_name] = known | {name for name in columns if name.casefold() in words}
+                    also = {name for name in columns if is_filled or name.casefold() in words}
+                    named[table.qualified_name] = known | also
     return {table: columns for table, columns in named.items() if columns}
+
+
+def _filled_by_place(sql: str) -> Iterator[TableName]:
+    """By an INSERT that names no columns: without one of them its values have no place, or another one."""
+    statement = single_statement(sql)
+    for node in () if isinstance(statement, Unparsable) else walk(statement):
+        if isinstance(node, ast.InsertStmt) and not node.cols and node.selectStmt is not None:
+            yield TableName(node.relation.schemaname or "", node.relation.relname)

@@ -244,5 +244,35 @@ def test_a_far_page_is_not_said_to_stop_soon():
     plan = {"Plan": {"Node Type": "Limit", "Total Cost": 8000.0, "Plans": [scan]}}
     far = why_none("select * from orders offset $1 limit 10", facts(ORDERS), plan, {}, ())
     assert far.startswith("It counts off the rows before its OFFSET, one by one: the planner expects it to read 89%")
-    near = why_none("select * from orders limit 10", facts(ORDERS), plan, {}, ())
-    assert near.startswith("It stops as soon as it has the rows")
+    for fenced in ("select * from orders limit 10", "select * from (select * from orders offset 0) o limit 10"):
+        near = why_none(fenced, facts(ORDERS), plan, {}, ())
+        assert near.startswith("It stops as soon as it has the rows")
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_served"),
+    [
+        ("(body >= 'x'::text COLLATE \"C\")", True),
+        ("(body = ANY ('{a,b}'::text[] COLLATE \"C\"))", True),
+        ("(body <> 'x'::text COLLATE \"C\")", False),
+        ("(body ~~ '%x'::text COLLATE \"C\")", False),
+        ("((body = 'x'::text COLLATE \"C\") OR (status > 'x'::text))", False),
+    ],
+)
+def test_an_index_in_another_collation_is_named_only_where_it_serves(condition, is_served):
+    reason = said(f"select * from only log where {condition}", PARENT, condition=condition)
+    assert ('An index on (body COLLATE "C") does.' in reason) == is_served
+
+
+@pytest.mark.parametrize(
+    ("condition", "piece"),
+    [
+        ("((id)::numeric = 5.5)", "or write it ::bigint. One with a fraction, which that would round, equals none."),
+        ("((id)::numeric > 5.5)", "send floor() for id > or <=, ceil() for id < or >=."),
+        ("((5.5)::numeric <= (id)::numeric)", "send floor() for id > or <="),
+        ("((id)::numeric <> 5.5)", "exclude values of id"),
+    ],
+)
+def test_a_value_with_a_fraction_is_not_rounded_away(condition, piece):
+    operator = condition.split()[1]
+    assert piece in said(f"select * from only log where id {operator} $1", PARENT, condition=condition)

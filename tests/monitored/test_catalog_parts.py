@@ -31,6 +31,7 @@ MADE = (
     "create function open_door(a int) returns int language sql security definer as $$ select 1 $$",
     "revoke execute on function touch() from public",
     "grant execute on function touch() to pg_signal_backend, current_user",
+    "create function idle() returns trigger language plpgsql as 'begin return new; end'",
     "create trigger touched before insert or update on author for each row execute function touch()",
     "alter table author disable trigger touched",
     "alter table feeling enable row level security",
@@ -125,6 +126,7 @@ def test_what_the_database_has_besides(made):
     assert (open_door.is_security_definer, open_door.is_public, open_door.signature, open_door.settings) == (
         True, True, "public.open_door(a integer)", {}
     )  # fmt: skip
+    assert not functions["idle"].is_trigger
     assert (open_door.runners, open_door.is_trigger, open_door.has_sql_body) == ((), False, False)
     (pair,) = facts.extended_statistics
     assert (pair.columns, sorted(pair.kinds)) == (("mood", "tag"), ["f", "m"])
@@ -176,7 +178,7 @@ def test_parts_not_due_are_carried_over(made):
     first = read(made)
     made.execute("create function later() returns int language sql as 'select 1'", "drop table scratch")
     again = read(made, first)
-    assert {f.name for f in again.functions} == {"touch", "open_door"}  # an hour has not gone by
+    assert {f.name for f in again.functions} == {"touch", "open_door", "idle"}  # an hour has not gone by
     assert again.find_table("scratch") is None
     assert "scratch_id_seq" not in {s.name for s in again.sequences}
     assert again.parts_read_at["schema_functions"] == first.parts_read_at["schema_functions"]

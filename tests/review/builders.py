@@ -18,7 +18,7 @@ from analyzer.schema.facts import (
     TableFacts,
     packed_freqs,
 )
-from analyzer.schema.objects import SequenceFacts
+from analyzer.schema.objects import FunctionFacts, SequenceFacts
 from analyzer.schema.row_security import PolicyFacts
 from analyzer.schema.triggers import TriggerFacts
 from analyzer.statements.tree import name_parts, parse
@@ -53,8 +53,12 @@ def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
         SequenceFacts(0, "public", name, "bigint", last, True, table_oid=tables[table].oid, column=column)
         for name, (of, last) in case.get("sequences", {}).items() for table, column in [of.split(".")]
     )  # fmt: skip
+    functions = tuple(
+        FunctionFacts("public", name, "", "sql", False, "v", "u", "owner", False, True, is_named_as_built_in=known)
+        for name, known in case.get("functions", {}).items()
+    )
     facts = SchemaFacts(
-        "app", version, tuple(tables.values()), days_since_stats_reset=10.0, sequences=sequences, functions=()
+        "app", version, tuple(tables.values()), days_since_stats_reset=10.0, sequences=sequences, functions=functions
     )
     return LiveFacts(
         facts,

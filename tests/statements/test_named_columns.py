@@ -10,6 +10,7 @@ FACTS = facts({"tables": [
     {"oid": 1, "name": "t", "columns": [{"name": "a", **EMPTY}, {"name": "Odd name", **EMPTY}, {"name": "rest"}]},
     {"oid": 2, "name": "heir", "inherits": [1], "columns": [{"name": "a", **EMPTY}]},
     {"oid": 3, "name": "other", "columns": [{"name": "a", **EMPTY}]},
+    {"oid": 4, "name": "quoted", "columns": [{"name": 'so "called"', **EMPTY}]},
 ]})  # fmt: skip
 
 
@@ -22,6 +23,12 @@ FACTS = facts({"tables": [
         ("select a from heir", {"public.t": "a", "public.heir": "a"}),
         ("select rest, an, a_b from t", {}),
         ("select a from elsewhere", {}),
+        ('select "so ""called""" from quoted', {"public.quoted": 'so "called"'}),
+        ("insert into other values ($1, $2)", {"public.other": "a"}),
+        ("with w as (insert into public.other select $1, $2 returning 1) select * from w", {"public.other": "a"}),
+        ("insert into other default values", {}),
+        ("insert into elsewhere select * from other", {}),
+        ("insert into", {}),
     ],
 )
 def test_a_column_is_named_by_statements_on_its_table(sql, expected):

@@ -7,9 +7,9 @@ col IS NOT NULL LIMIT 1; ANALYZE sees a sample (300 times the statistics target)
 Drop it where nothing uses it: that is done at once and frees no space until rows are written anew. Indexes (be it one
 whose WHERE names it), keys and constraints of it go with it without a word: a column that has some gets no DROP to
 copy, nor does one that a recorded statement on the table names (an ORM names all columns in each SELECT and INSERT:
-take it from the model first), nor any where no statements were recorded. Leave it alone where it is for a feature to
-come, or for rare events; a deleted_at or archived_at is not listed. Columns inherited from another table (INHERITS) are
-judged with that one.
+take it from the model first; an INSERT without a list of columns means all), nor any where no statements were recorded.
+Leave it alone where it is for a feature to come, or for rare events; a deleted_at or archived_at is not listed. Columns
+inherited from another table (INHERITS) are judged with that one.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 Such a function runs with its owner's rights and the caller's search_path: a caller who can create objects in a schema
 of that path, a temporary table for one, has the function call them with these rights. Where others may run it (PUBLIC,
-as by default, or a role to which EXECUTE was granted; a trigger's function is run by whoever writes the table) and the
+as by default, or a role to which EXECUTE was granted; a trigger's function is run by whoever sets it off) and the
 owner is a superuser, that is every right there is. To verify, \\df+ shows Security "definer", the configuration and who
 may run it.
 
@@ -70,7 +70,7 @@ def _of_superusers(functions: Sequence[FunctionFacts]) -> str:
     runners = ["PUBLIC"] if any(f.is_public for f in functions) else []
     runners += sorted({role for f in functions for role in f.runners})
     if any(f.is_trigger and not f.is_public for f in functions):
-        runners.append("whoever writes a table with its trigger")
+        runners.append("whoever sets its trigger off")
     belong = "1 of them belongs" if len(functions) == 1 else f"{len(functions):,} of them belong"
     return f" {belong} to a superuser and may be run by others: {some_of(runners)}."
 

@@ -47,7 +47,7 @@ def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
     if not without:
         return
     count = len(without)
-    first = [*of_mixed, *(name for name in without if name not in of_mixed)]
+    first = list(dict.fromkeys([*of_mixed, *without]))
     yield check.finding(
         about=facts.database,
         subject="timestamp",

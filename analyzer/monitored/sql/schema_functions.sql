@@ -19,9 +19,12 @@ select
         where a.privilege_type = 'EXECUTE' and not o.rolsuper and not pg_catalog.pg_has_role(o.oid, p.proowner, 'USAGE')
         order by 1
     ) as runners,
-    -- run by whoever writes the table, or by DDL: EXECUTE is asked for when the trigger is made
-    p.prorettype in ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
-        as is_trigger,
+    -- run by whoever sets a trigger off: EXECUTE is asked for when that is made
+    p.oid in (
+        select t.tgfoid from pg_catalog.pg_trigger as t
+        union all
+        select e.evtfoid from pg_catalog.pg_event_trigger as e
+    ) as is_trigger,
     p.proconfig as settings,
     exists (
         select from pg_catalog.pg_proc as b

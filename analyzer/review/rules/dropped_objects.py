@@ -1,7 +1,7 @@
 """Sequences, functions and types that are dropped, which code calls by name; and sequences that are set back."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from pglast import ast
 
@@ -14,8 +14,9 @@ from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.rules.taken_away import LOST
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.objects import SequenceFacts
+from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, function_name, name_parts, walk
+from analyzer.statements.tree import Node, function_name, name_parts, walk, without_casts
 from analyzer.words.lists import and_list
 
 SET_BACK = Rule("MG052", "Sequence gives numbers again")
@@ -78,24 +79,30 @@ def _needing(dropped: Dropped, at: StepContext) -> Iterator[str]:
             yield f"column {table.qualified_name}.{own.column}"
         if dropped.what == "function" and not dropped.has_arguments:
             for trigger in table.triggers or ():
-                if _is_called(dropped.name, trigger.function) and not _is_touched(table, at, trigger.name):
+                if _is_called(dropped.name, trigger.function, at) and not _is_touched(table, at, trigger.name):
                     yield f"trigger {trigger.name} of {table.qualified_name}"
         for column in table.columns if table.kind in "rpf" and table.parent_oid is None else ():
-            if _uses(dropped, column) and not _is_touched(table, at, column.name):
+            if _uses(dropped, column, at) and not _is_touched(table, at, column.name):
                 yield f"column {table.qualified_name}.{column.name}"
 
 
-def _uses(dropped: Dropped, column: ColumnFacts) -> bool:
+def _uses(dropped: Dropped, column: ColumnFacts, at: StepContext) -> bool:
     if dropped.what == "sequence":
         default = DEFAULT.fullmatch(column.default or "")
-        return default is not None and _is_called(dropped.name, default[1].replace('"', ""))
-    return dropped.what == "type" and _is_called(dropped.name, column.type_name.removesuffix("[]").replace('"', ""))
+        return default is not None and _is_called(dropped.name, default[1].replace('"', ""), at)
+    type_name = column.type_name.removesuffix("[]").replace('"', "")
+    return dropped.what == "type" and _is_called(dropped.name, type_name, at)
 
 
-def _is_called(name: TableName, called: str) -> bool:
-    """As the catalog writes it, with a schema or without."""
+def _is_called(name: TableName, called: str, at: StepContext) -> bool:
+    """As the catalog writes it, with a schema or without; a name without one is looked up in the search path."""
     schema, _, bare = called.rpartition(".")
-    return bare == name.name and (not schema or not name.schema or schema == name.schema)
+    return bare == name.name and (not schema or schema in ((name.schema,) if name.schema else _path(at)))
+
+
+def _path(at: StepContext) -> tuple[str, ...]:
+    facts = at.known.facts
+    return at.known.path or (facts.search_path if facts is not None else ())
 
 
 def _is_touched(table: TableFacts, at: StepContext, name: str) -> bool:
@@ -127,7 +134,8 @@ def _missed(dropped: Dropped, at: StepContext) -> Findings:
         yield LOST.finding(at, Severity.WARNING, f"{message} Those of {name} fail from then on.", FIRST,
                            subject=str(name))  # fmt: skip
     elif using:
-        is_sure = len([f for f in facts.functions or () if f.name == name.name]) == 1
+        of_the_name = [f for f in facts.functions or () if f.name == name.name]
+        is_sure = len(of_the_name) == 1 and not of_the_name[0].is_named_as_built_in
         of_several = "" if is_sure else " if it is this one of the functions of that name"
         yield LOST.finding(
             at, Severity.CRITICAL if is_sure else Severity.WARNING,
@@ -140,7 +148,7 @@ def _missed(dropped: Dropped, at: StepContext) -> Findings:
 
 
 def sets_back(at: StepContext) -> Findings:
-    """A sequence whose numbers up to some larger one were given already, unless the file empties its table before."""
+    """A sequence whose numbers up to some larger one were given already, unless the file empties its table."""
     for sequence, start in _restarts(at):
         last = sequence.last_value
         table = at.known.facts.table(sequence.table_oid or 0) if at.known.facts is not None else None
@@ -151,7 +159,8 @@ def sets_back(at: StepContext) -> Findings:
             at, Severity.WARNING,
             f"It gives {owner} numbers from {start} on, and {last} was given already (read from the server): where"
             " rows have them, INSERT fails on its key.",
-            f"Begin after the largest: SELECT max({sequence.column}) of {table.qualified_name} tells it.",
+            f"Begin after the largest: SELECT max({quote_identifier(sequence.column or '')}) FROM"
+            f" {qualified(table.schema, table.name)} tells it.",
             subject=owner,
         )  # fmt: skip
 
@@ -161,11 +170,11 @@ def _restarts(at: StepContext) -> Iterator[tuple[SequenceFacts, int]]:
     action = at.action
     if action.kind is Kind.READ:
         for node in walk(action.statement):
-            if isinstance(node, ast.FuncCall) and function_name(node) == "setval":
-                name, value, *called = (getattr(getattr(a, "val", None), "sval", None) or _number(a) for a in node.args)
-                sequence = _sequence(str(name), at) if isinstance(value, int) else None
-                if sequence is not None and isinstance(value, int):
-                    yield sequence, value + (1 if not called else 0)
+            if isinstance(node, ast.FuncCall) and function_name(node) == "setval" and len(node.args or ()) in (2, 3):
+                called = getattr(without_casts(node.args[0]), "val", None)
+                sequence, value = _sequence(getattr(called, "sval", ""), at), _number(node.args[1])
+                if sequence is not None and value is not None:
+                    yield sequence, value + (sequence.increment if _is_taken(node.args) else 0)
         return
     options = getattr(action.statement, "options", None) if action.kind is Kind.ALTER_SEQUENCE else (
         action.node.def_ if action.kind is Kind.COLUMN_DETAIL and isinstance(action.node.def_, tuple) else None
@@ -178,21 +187,28 @@ def _restarts(at: StepContext) -> Iterator[tuple[SequenceFacts, int]]:
     else:
         of = at.known.facts.sequences_of(at.table) if at.known.facts is not None and at.table is not None else []
         found = next((s for s in of if s.column == action.column), None)
-    if found is not None:
-        yield found, found.start if option.arg is None else _number(option) or found.start
+    start = found.start if found is not None and option.arg is None else _number(option)
+    if found is not None and start is not None:
+        yield found, start
+
+
+def _is_taken(arguments: Sequence[Node]) -> bool:
+    """Whether setval() gives its number as taken, as it does but for a third argument of false."""
+    third = getattr(without_casts(arguments[2]), "val", None) if len(arguments) > 2 else None
+    return not isinstance(third, ast.Boolean) or bool(third.boolval)
 
 
 def _number(node: Node) -> int | None:
     value = getattr(node, "val", None) or getattr(node, "arg", None)
-    if isinstance(value, ast.Float):
-        return int(float(value.fval))
+    if isinstance(value, ast.Float) and value.fval.removeprefix("-").isdigit():
+        return int(value.fval)
     return value.ival if isinstance(value, ast.Integer) else None
 
 
 def _sequence(called: str, at: StepContext) -> SequenceFacts | None:
     schema, _, name = called.replace('"', "").rpartition(".")
     facts = at.known.facts
-    path = (schema,) if schema else at.known.path or (facts.search_path if facts is not None else ())
+    path = (schema,) if schema else _path(at)
     there = {(s.schema, s.name): s for s in (facts.sequences or () if facts is not None else ())}
     return next((there[each, name] for each in path if (each, name) in there), None)
 
@@ -201,7 +217,7 @@ def _is_emptied(table: TableFacts, at: StepContext) -> bool:
     return at.known.is_dropped(table, "") or any(
         action.relation is not None and at.known.key(action.relation) == table.qualified_name
         and action.kind in (Kind.TRUNCATE, Kind.DELETE)
-        for step in at.earlier for action in step.actions
+        for step in (*at.earlier, *at.later) for action in step.actions
     )  # fmt: skip
 
 

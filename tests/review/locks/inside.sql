@@ -311,6 +311,8 @@ alter table a alter column c type bpchar;
 alter table a alter column tags type varchar[] using tags::varchar[];
 alter table a alter column iv type interval day;
 alter table a alter column iv type interval day to second(3);
+alter table a alter column iv_days type interval(3);
+alter table a alter column iv_days type interval year;
 alter table a alter column v10 type text collate "default";
 alter table a alter constraint a_o not enforced; -- from 18
 alter table p alter column id set statistics 500;
