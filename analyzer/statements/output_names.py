@@ -15,7 +15,7 @@ NAMELESS = (ast.A_Expr, ast.A_Const, ast.ParamRef, ast.BoolExpr, ast.NullTest, a
 
 def is_name_known(value: Node) -> bool:
     """Whether ``output_name`` knows: not of ``(row).*``; what columns of XML and JSON are called is not looked at."""
-    if isinstance(value, ast.A_Indirection) and isinstance(value.indirection[-1], ast.A_Star):
+    if isinstance(value, ast.A_Indirection) and any(isinstance(part, ast.A_Star) for part in value.indirection or ()):
         return False
     return isinstance(value, (*NAMED, *READ, *NAMELESS))
 
@@ -28,7 +28,7 @@ def output_name(value: Node) -> str | None:
 def _figured(value: Node) -> tuple[str | None, bool]:
     """The name, and whether it goes before that of a cast or a CASE around it (FigureColname)."""
     if isinstance(value, ast.ColumnRef):
-        return name_parts(value.fields)[-1], True
+        return _last(value.fields), True
     if isinstance(value, ast.FuncCall):
         return function_name(value), True
     if isinstance(value, ast.A_Expr) and value.kind == enums.A_Expr_Kind.AEXPR_NULLIF:
@@ -40,7 +40,7 @@ def _figured(value: Node) -> tuple[str | None, bool]:
         return _figured(value.arg)
     if isinstance(value, ast.TypeCast):
         name, goes_before = _figured(value.arg)
-        return (name, True) if goes_before else (name_parts(value.typeName.names)[-1], False)
+        return (name, True) if goes_before else (_last(value.typeName.names), False)
     if isinstance(value, ast.CaseExpr):
         name, goes_before = _figured(value.defresult) if value.defresult is not None else (None, False)
         return (name, True) if goes_before else ("case", False)
@@ -52,6 +52,10 @@ def _figured(value: Node) -> tuple[str | None, bool]:
         return value.op.name.removeprefix("SVFOP_").removesuffix("_N").lower(), True
     name = NAMED.get(type(value))
     return name, name is not None
+
+
+def _last(names: tuple[Node, ...] | None) -> str | None:
+    return next(reversed(name_parts(names)), None)
 
 
 def _of_subquery(value: ast.SubLink) -> tuple[str | None, bool]:
