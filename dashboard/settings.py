@@ -6,8 +6,9 @@ Nothing has to be set: without DATABASE_URL and REDIS_URL `manage.py up` runs it
 import math
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
@@ -24,6 +25,8 @@ from dashboard.mail.settings import mail_settings
 
 BASE_DIR = places.ROOT
 VAR_DIR = places.data_dir()
+STORE_SCHEMES = ("postgresql", "postgres", "pgsql", "psql", "postgis")  # also with a driver, as postgresql+psycopg
+QUEUE_SCHEMES = ("redis", "rediss", "unix")
 
 
 def _flag(name: str, default: bool) -> bool:
@@ -32,9 +35,13 @@ def _flag(name: str, default: bool) -> bool:
 
 def _number(name: str, default: int, least: int = 1) -> int:
     text = os.environ.get(name, "").strip()
-    if text and not (text.isascii() and text.isdigit() and int(text) >= least):
+    try:
+        number = int(text) if text else default
+    except ValueError:
+        number = least - 1
+    if number < least:
         raise ImproperlyConfigured(f"{name} is {text!r}; it has to be a whole number, {least} or more")
-    return int(text) if text else default
+    return number
 
 
 def _milliseconds(name: str, default: float) -> float:
@@ -58,18 +65,24 @@ def _time_zone(name: str) -> str:
     return text
 
 
-def _database(url: str) -> dict[str, object]:
-    """``postgresql://user:password@host:port/name?sslmode=require`` as Django's DATABASES entry."""
+def _parts(name: str, url: str, example: str, schemes: Collection[str]) -> SplitResult:
+    """The URL's; what is wrong with it is said without a word of it, which may be a piece of the password."""
     try:
         parts = urlsplit(url)
-        port = parts.port
-    except ValueError:  # its text may hold a piece of the password
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("postgresql", "postgres"):
+        is_read = (parts.port or 0) >= 0
+    except ValueError:
+        parts, is_read = urlsplit(""), False
+    is_cut = "@" in parts.path + parts.fragment  # behind the password, of which a / or # ended the address
+    if not is_read or is_cut or parts.scheme.partition("+")[0] not in schemes:
         raise ImproperlyConfigured(
-            "DATABASE_URL cannot be read: it has to be like postgresql://user:password@host:5432/pgloupe,"
-            " with / # ? @ : of a password as %2F %23 %3F %40 %3A"
+            f"{name} cannot be read: it has to be like {example}, with / # ? @ : of a password as %2F %23 %3F %40 %3A"
         )
+    return parts
+
+
+def _database(url: str) -> dict[str, object]:
+    """``postgresql://user:password@host:port/name?sslmode=require`` as Django's DATABASES entry."""
+    parts = _parts("DATABASE_URL", url, "postgresql://user:password@host:5432/pgloupe", STORE_SCHEMES)
     query = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -77,7 +90,7 @@ def _database(url: str) -> dict[str, object]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.pop("host", None) or unquote(parts.hostname or ""),
-        "PORT": query.pop("port", None) or port or "",
+        "PORT": query.pop("port", None) or parts.port or "",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"application_name": "pgloupe store", "connect_timeout": 5, **query},
@@ -247,6 +260,7 @@ except BadInput as wrong:
 
 # Celery: Redis carries ids only; everything that matters is in PostgreSQL.
 CELERY_BROKER_URL = REDIS_URL or "redis://127.0.0.1:6379/0"
+_parts("REDIS_URL", CELERY_BROKER_URL, "redis://:password@host:6379/0", QUEUE_SCHEMES)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the next tick starts the work anew

@@ -27,7 +27,8 @@ from analyzer.statements.extents import (
     product,
     total,
 )
-from analyzer.statements.output_columns import Outputs, Scope, Views, column_extent, column_name, renamed
+from analyzer.statements.output_columns import Outputs, Scope, Views, behind_star, column_extent, united
+from analyzer.statements.output_names import is_name_known, output_name
 from analyzer.statements.sized_calls import (
     AS_LONG_AS_ARGUMENTS,
     FIXED,
@@ -65,7 +66,7 @@ class FoldedSizes:
     collected: Extent | None = None
     products: int = 0  # of numbers that no constant is; of numeric's longest ones each takes a second of processor
     terms: float = 0.0  # as ``Extent.terms``, of all its expressions
-    outputs: Outputs = field(default_factory=dict, repr=False)  # its columns
+    outputs: Outputs = field(default_factory=Outputs, repr=False)
 
 
 def sizes(root: Node, views: Views | None = None) -> FoldedSizes:
@@ -74,7 +75,7 @@ def sizes(root: Node, views: Views | None = None) -> FoldedSizes:
     if isinstance(root, ast.SelectStmt):
         return reckoning.result(reckoning.select(root, None))
     reckoning.value(root, Scope(None))
-    return reckoning.result({})
+    return reckoning.result(Outputs())
 
 
 class _Reckoning:
@@ -113,20 +114,23 @@ class _Reckoning:
                 f"Its expressions have {_spoken(self.terms)} terms once views, subqueries and WITH queries are written"
                 " out: planning would take the server's memory."
             )
-        return FoldedSizes(refusal, objection, self.row, self.collected, self.products, self.terms, outputs)
+        return FoldedSizes(
+            refusal, objection, self.row, self.collected, self.products, self.terms,
+            outputs.with_conditions(self.terms),
+        )  # fmt: skip
 
     # -- queries ------------------------------------------------------------------------------------------
 
-    def select(self, query: Node, outer: Scope | None) -> dict[str, Extent]:
-        """Its output columns by name; an unnamed one is called ?column?."""
+    def select(self, query: Node, outer: Scope | None) -> Outputs:
         scope = Scope(outer)
         for cte in query.withClause.ctes if query.withClause else ():
-            outputs = self.query(cte.ctequery, scope)
-            scope.ctes[cte.ctename] = renamed(outputs, cte.aliascolnames)
+            before = self.terms
+            outputs = self.query(cte.ctequery, scope).renamed(cte.aliascolnames)
+            if cte.ctematerialized == enums.CTEMaterialize.CTEMaterializeNever:  # written out with each reference
+                outputs = outputs.with_conditions(self.terms - before)
+            scope.ctes[cte.ctename] = outputs
         if query.op != enums.SetOperation.SETOP_NONE:
-            left, right = self.select(query.larg, scope), self.select(query.rarg, scope)
-            pairs = zip(left.items(), [*right.values(), *[Extent()] * len(left)], strict=False)
-            outputs = {name: longest([extent, other]) for (name, extent), other in pairs}
+            outputs = united(self.select(query.larg, scope), self.select(query.rarg, scope))
         else:
             for item in query.fromClause or ():
                 self._source(item, scope)
@@ -136,55 +140,67 @@ class _Reckoning:
             self.value(getattr(query, part), scope)
         return outputs
 
-    def query(self, node: Node, scope: Scope) -> dict[str, Extent]:
+    def query(self, node: Node, scope: Scope) -> Outputs:
         if isinstance(node, ast.SelectStmt):
             return self.select(node, scope)
         self.value(node, Scope(scope))  # a change in WITH: what it returns are columns
-        return {}
+        return Outputs()
 
-    def _targets(self, query: Node, scope: Scope) -> dict[str, Extent]:
-        outputs: dict[str, Extent] = {}
+    def _targets(self, query: Node, scope: Scope) -> Outputs:
+        columns: dict[str, Extent] = {}
+        stars, hides_names = 0, False
         for target in query.targetList or ():
             if isinstance(target.val, ast.ColumnRef) and isinstance(target.val.fields[-1], ast.A_Star):
-                for source in scope.sources.values():
-                    outputs.update(source)
-                    self.terms += sum(extent.terms for extent in source.values())
+                stars += 1
                 continue
             extent = self.value(target.val, scope)
-            name = target.name or column_name(target.val)
+            hides_names = hides_names or not (target.name or is_name_known(target.val))
+            name = target.name or output_name(target.val) or "?column?"
             # two of a name are two columns, which an alias may rename
-            outputs[f"{name}\0{len(outputs)}" if name in outputs else name] = extent
+            columns[f"{name}\0{len(columns)}" if name in columns else name] = extent
         for row in query.valuesLists or ():
             for number, item in enumerate(row, start=1):
                 name, extent = f"column{number}", self.value(item, scope)
-                outputs[name] = longest([extent, outputs.get(name, extent)])
-        return outputs
+                columns[name] = longest([extent, columns.get(name, extent)])
+        if stars:
+            starred = behind_star(list(scope.sources.values()))
+            self.terms += stars * sum(e.terms for source in scope.sources.values() for e in source.columns.values())
+            outputs = behind_star([Outputs(columns), starred])
+            return replace(outputs, hides_names=hides_names or outputs.hides_names)
+        return Outputs(columns, longest(list(columns.values())) if hides_names else None, hides_names)
 
     def _source(self, item: Node, scope: Scope) -> None:
         if isinstance(item, ast.JoinExpr):
+            before = set(scope.sources)
             self._source(item.larg, scope)
             self._source(item.rarg, scope)
             self.value(item.quals, scope)
+            inside = [name for name in scope.sources if name not in before]
+            if item.join_using_alias is not None:
+                scope.sources[item.join_using_alias.aliasname] = behind_star([scope.sources[name] for name in inside])
+            if item.alias is not None:  # it hides their names
+                joined = behind_star([scope.sources.pop(name) for name in inside])
+                scope.sources[item.alias.aliasname] = joined.renamed(item.alias.colnames)
         elif isinstance(item, ast.RangeSubselect):
-            outputs: Outputs = self.query(item.subquery, scope)
             alias = item.alias
-            scope.sources[alias.aliasname if alias else f"?{len(scope.sources)}"] = (
-                renamed(outputs, alias.colnames) if alias else outputs
-            )
+            outputs = self.query(item.subquery, scope).renamed(alias.colnames if alias else None)
+            scope.sources[alias.aliasname if alias else f"?{len(scope.sources)}"] = outputs
         elif isinstance(item, ast.RangeVar):
             cte = scope.cte(item.relname) if not item.schemaname else None
-            columns = cte if cte is not None else self.views.get((item.schemaname or "", item.relname))
-            if columns is not None:
+            source = cte if cte is not None else self.views.get((item.schemaname or "", item.relname))
+            if source is not None:
                 alias = item.alias
-                name = alias.aliasname if alias else item.relname
-                scope.sources[name] = renamed(columns, alias.colnames if alias else None)
+                self.terms += source.conditions
+                scope.sources[alias.aliasname if alias else item.relname] = source.renamed(
+                    alias.colnames if alias else None
+                )
         else:  # functions, TABLESAMPLE, XMLTABLE: each value of theirs may be as long as all they are given
             extent = self.value(item, scope)
             alias = getattr(item, "alias", None)
             if alias is not None:
                 rows = Extent(extent.fixed_bytes, extent.per_column, extent.digits, is_constant=False)
-                names = [part.sval for part in alias.colnames or ()]
-                scope.sources[alias.aliasname] = dict.fromkeys([alias.aliasname, *names], longest([rows, COLUMN]))
+                names = [alias.aliasname, *(part.sval for part in alias.colnames or ())]
+                scope.sources[alias.aliasname] = Outputs(dict.fromkeys(names, longest([rows, COLUMN])))
 
     # -- expressions --------------------------------------------------------------------------------------
 
@@ -222,7 +238,7 @@ class _Reckoning:
     def _one(self, node: Node, parts: list[Extent], known: Mapping[int, Extent], scope: Scope) -> Extent:
         match node:
             case ast.SelectStmt():
-                return longest(list(self.select(node, scope).values()))
+                return longest(self.select(node, scope).extents())
             case ast.A_Const():
                 return constant_extent(node)
             case ast.ParamRef():

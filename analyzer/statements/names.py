@@ -15,6 +15,7 @@ from analyzer.statements.tree import Node, children, name_parts, walk
 Name = tuple[str, str]  # schema or "", name
 Call = tuple[str, str, int]  # schema or "", name, number of arguments
 ANY_NUMBER = -1  # of arguments
+MOST_COUNTED = 10_000  # references to tables; more are as many
 MOST_SOURCES = 10  # of one alias in one statement; beyond it no column is excused
 
 # A_Expr kinds whose "name" is a keyword, and the operators they stand for.
@@ -125,7 +126,7 @@ def table_references(root: Node) -> list[Node]:
 def joined_tables(root: Node, below: Callable[[Name], int] = lambda name: 1) -> int:
     """References to tables, once those to CTEs that are NOT MATERIALIZED and to views are written out.
 
-    ``below``: how many a name stands for that is no CTE's.
+    ``below``: how many a name stands for that is no CTE's. Counted to MOST_COUNTED: ten CTEs make a thousand.
     """
 
     def count(top: Node, visible: Mapping[str, int]) -> int:
@@ -149,7 +150,7 @@ def joined_tables(root: Node, below: Callable[[Name], int] = lambda name: 1) -> 
                     inside[cte.ctename] = inner if is_merged else 1
                 ctes = inside
             stack.extend((child, ctes) for child in children(node) if child is not clause)
-        return references
+        return min(references, MOST_COUNTED)
 
     return count(root, {})
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pglast import ast, enums
 
 from analyzer.statements.folding import FoldedSizes, sizes
-from analyzer.statements.names import Name, StatementNames, collect_names, joined_tables
+from analyzer.statements.names import MOST_COUNTED, Name, StatementNames, collect_names, joined_tables
 from analyzer.statements.output_columns import Views
 from analyzer.statements.tree import Node, Unparsable, children, fresh_parse, name_parts, parse, walk
 
@@ -143,7 +143,8 @@ def check_tree(root: Node) -> Verdict:
         change = _spoken(root).removesuffix("Stmt").upper()
         decision, reason = "twin", f"It changes data ({change}), so the server is not asked for it."
     elif findings.twin_only or tables > MOST_TABLES:
-        many = f"It names {tables:,} tables, whose joins may take the server's memory while it is planned."
+        least = "at least " if tables == MOST_COUNTED else ""
+        many = f"It names {least}{tables:,} tables, whose joins may take the server's memory while it is planned."
         decision, reason = "twin", findings.twin_only or many
     elif size.objection:  # what looks like a row's value may be a constant once subqueries are merged
         decision, reason = "twin", size.objection

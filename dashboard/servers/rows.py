@@ -94,13 +94,18 @@ def open_findings() -> QuerySet[FindingRecord]:
     return FindingRecord.objects.filter(closed_at__isnull=True, muted_at__isnull=True)
 
 
-def statements_with_index_ready(server: Server) -> set[int]:
-    """Ids of the statements that an index to be created helps. Two queries at most."""
-    helps = SuggestionRecord.objects.filter(closed_at__isnull=True, database__server=server).values_list("helps")
-    fingerprints = {help_["fingerprint"] for (of_one,) in helps for help_ in of_one}
-    if not fingerprints:
-        return set()
-    return set(Statement.objects.filter(server=server, fingerprint__in=fingerprints).values_list("pk", flat=True))
+def statements_with_index_ready(server: Server) -> dict[int, set[int | None]]:
+    """Ids of the statements that an index to be created helps, with the oids of the databases it is for. Two queries
+    at most."""
+    suggestions = SuggestionRecord.objects.filter(closed_at__isnull=True, database__server=server)
+    oids: dict[str, set[int | None]] = {}
+    for oid, helps in suggestions.values_list("database__oid", "helps"):
+        for help_ in helps:
+            oids.setdefault(help_["fingerprint"], set()).add(oid)
+    if not oids:
+        return {}
+    helped = Statement.objects.filter(server=server, fingerprint__in=oids)
+    return {pk: oids[fingerprint] for pk, fingerprint in helped.values_list("pk", "fingerprint")}
 
 
 def servers_down(servers: Sequence[Server]) -> set[int]:

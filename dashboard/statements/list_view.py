@@ -244,7 +244,7 @@ def _rows(
     counts: dict[int, dict[int | None, int]] = {}
     for pk, oid, count in of_statements.values_list("statement_id", "database__oid").annotate(Count("pk")):
         counts.setdefault(pk, {})[oid] = count
-    ready = statements_with_index_ready(server)
+    ready = {pk: dict.fromkeys(oids, 1) for pk, oids in statements_with_index_ready(server).items()}
     before_ms = _times_before(server, window, totals, filters, relations) if "change" in columns else None
     is_new = server.created_at > window.start
     label = f"Load over {in_words(window)}"
@@ -259,7 +259,7 @@ def _rows(
             spark=sparkline(_drawn(sparks.get(own, []), is_new), label),
             tables=relations.tables_of(row),
             finding_count=sum(relations.counted(line, counts.get(statement_of(line), {})) for line in own),
-            has_index_ready=not ready.isdisjoint(map(statement_of, own)),
+            has_index_ready=any(relations.counted(line, ready.get(statement_of(line), {})) for line in own),
             before_ms=was,
             change=row.total_exec_time_ms / was if was else None,
             members=tuple(row_of(member) for member in row.members),

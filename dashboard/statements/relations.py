@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from django.db import connection
 
@@ -19,19 +20,21 @@ from analyzer.statements.parse import is_system_table
 from analyzer.store.schemas import AT_HAND, kept_schema
 from analyzer.store.series.alike import Ran, line_id
 from analyzer.store.series.totals import StatementTotals
+from dashboard.servers.schema_cache import ByIdentity
 
+Columns = tuple[tuple[str, str], ...]  # name and type
 Read = tuple[object, ...]  # what a statement reads, as far as it can be compared
 
 # Statements that ran in several databases or by several roles, and those that differ in their tables' schemas.
 _RAN = """
 with ran as (
     select distinct statement_id, database_oid, role_oid from analyzer_statemententry
-     where server_id = %(server)s and not is_own and statement_id is not null),
-named as (
+     where server_id = %(server)s and not is_own and statement_id = coalesce(%(statement)s, statement_id)),
+named as not materialized (
     select id, split_part(fingerprint, '-', 1) as shape, tables,
            array(select substring(t from '[^.]*$') from unnest(tables) t order by 1) as names
       from analyzer_statement
-     where server_id = %(server)s and tables <> '{}'),
+     where server_id = %(server)s and id = coalesce(%(statement)s, id) and tables <> '{}'),
 alike as (
     select id, count(*) over (partition by shape, names) as members from named
      where shape in (select split_part(fingerprint, '-', 1) from analyzer_statement
@@ -40,9 +43,8 @@ select s.id, s.shape || s.names::text, s.tables, ran.database_oid, ran.role_oid,
   from named s
   join ran on ran.statement_id = s.id
   left join analyzer_role r on r.server_id = %(server)s and r.oid = ran.role_oid
- where (s.id in (select statement_id from ran group by 1 having count(*) > 1)
-        or s.id in (select id from alike where members > 1))
-   and s.id = coalesce(%(statement)s, s.id)
+ where s.id in (select statement_id from ran group by 1 having count(*) > 1)
+    or s.id in (select id from alike where members > 1)
  order by 1, 4, 5
 """
 
@@ -166,12 +168,22 @@ def _tables(name: str, role: str, facts: SchemaFacts) -> tuple[TableFacts, ...]:
         return (table,)
     of_role = (facts.find_table(name, schema) for schema in facts.path_of(role))
     table = next((table for table in of_role if table is not None), None)
-    return (table,) if table is not None else facts.tables_read(name)
+    return (table,) if table is not None else facts.tables_named(name)
 
 
-def _columns(table: TableFacts, facts: SchemaFacts) -> tuple[tuple[str, str], ...]:
-    own = facts.names_of_several_schemas
-    return tuple((c.name, without_schema(c.type_name, table.schema, own)) for c in table.columns)
+def _columns(table: TableFacts, facts: SchemaFacts) -> Columns:
+    known, name = _known_columns(ByIdentity(facts)), table.qualified_name
+    if name not in known:
+        own = facts.names_of_several_schemas
+        columns = ((c.name, without_schema(c.type_name, table.schema, own)) for c in table.columns)
+        known[name] = tuple(sorted(columns))  # whatever order they were added in
+    return known[name]
+
+
+@lru_cache(maxsize=AT_HAND)
+def _known_columns(facts: ByIdentity) -> dict[str, Columns]:
+    """By the table's name, filled as they are asked for: telling tenants' types apart takes time."""
+    return {}
 
 
 def _shown(run: _Run, facts: SchemaFacts | None) -> Iterator[str]:

@@ -342,6 +342,38 @@ def test_one_name_of_tables_that_differ_is_never_one_row(person):
     keep_findings(of, world.database(of), scan, [check.code for check in all_checks()])
     found = rows_of(person.get(PATH, {"window": "1h"}))
     assert [" in shop" in row for row in found if "1 finding" in row and "alike" not in row] == [True, True]
+    finding = FindingRecord.objects.get(code=scan[0].code)
+    world.suggestion(of, finding, "public.users", "id", helps=(several.fingerprint,))
+    found = rows_of(person.get(PATH, {"window": "1h"}))
+    assert [" in shop" in row for row in found if "index ready" in row and "alike" not in row] == [True, True]
+
+
+def test_a_name_that_a_roles_path_does_not_find_is_none_of_another_roles_tables(person):
+    of = world.server()
+    roles = {APP: "app", REPORTS: "reports", 99: "pool"}
+    for oid, name in roles.items():
+        Role.objects.update_or_create(server=of, oid=oid, defaults={"name": name})
+    run(of, [
+        ("select a from users where id = $1", oid, SHOP, {"calls": calls, "total_exec_time_ms": 1000.0})
+        for oid, calls in ((APP, 40), (REPORTS, 20), (99, 10))
+    ])  # fmt: skip
+    tables = table("users", INV, schema="t1"), table("users", ("k|text|-1", "a|text|-1"), schema="t2")
+    paths = {"": ("public",), "app": ("t1",), "reports": ("t2",)}
+    keep_schema(world.database(of), facts(*tables, search_path=("t1", "t2", "public"), role_paths=paths))
+    page = person.get(PATH, {"window": "1h", "sort": "calls", "columns": ["calls"]})
+    assert [re.sub(r".*\$1 select ·", "", row).split() for row in rows_of(page)] == [
+        ["t1.users", "40"],
+        ["t2.users", "20"],
+        ["users", "10"],
+    ]
+
+
+def test_the_order_of_columns_does_not_tell_tables_apart(person):
+    of = world.server()
+    run(of, in_schemas("select a from {} where id = $1", 10, 11))
+    tables = table("inv", INV), table("inv", INV[::-1], schema="tenant_10")
+    keep_schema(world.database(of), facts(*tables))
+    assert "2 statements alike but for their tables' schemas" in rows_of(person.get(PATH, {"window": "1h"}))[0]
 
 
 QUERIES = {  # with session and user; those that match a filter are looked up, and the last page after one beyond it

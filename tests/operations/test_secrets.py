@@ -95,6 +95,8 @@ def test_settings_take_every_secret_from_a_file(tmp_path):
             "postgresql://u:canary/s@db:5432/store",
             "cannot be read: it has to be like postgresql://user",
         ),
+        ("DATABASE_URL", "postgresql://u:1/canary@db/store", "cannot be read: it has to be like postgresql://user"),
+        ("REDIS_URL", "redis://:canary/s@queue:6379/0", "cannot be read: it has to be like redis://:password@host"),
     ],
 )
 def test_a_setting_that_cannot_be_is_said_in_a_sentence(tmp_path, name, value, says):
@@ -105,6 +107,24 @@ def test_a_setting_that_cannot_be_is_said_in_a_sentence(tmp_path, name, value, s
     environment = {"PATH": os.environ["PATH"], "PGLOUPE_VAR_DIR": str(tmp_path / "var"), name: value}
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.stderr.startswith(f"pgLoupe cannot start: {name} {says}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANALYZER_SAMPLE_INTERVAL_S", "+60"),
+        ("ANALYZER_STATEMENT_TIMEOUT_MS", "10_000"),
+        ("ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR", "0"),
+        ("ANALYZER_KEEP_HOURS_DAYS", " "),
+        ("TZ_NAME", ""),
+        ("DATABASE_URL", "postgresql+psycopg://u%40azure:p@db/store?sslmode=require"),
+        ("DATABASE_URL", "postgresql:///store?host=/run/postgresql&user=me@here"),
+        ("DATABASE_URL", "postgresql://db:5432/store?user=me@azure"),
+        ("REDIS_URL", "unix:///run/redis.sock?db=1"),
+    ],
+)
+def test_a_setting_that_can_be_is_taken(tmp_path, name, value):
+    assert settings_of(tmp_path, **{name: value}).returncode == 0
 
 
 def test_the_image_makes_no_keys_of_its_own(tmp_path):

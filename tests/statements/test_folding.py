@@ -130,3 +130,40 @@ def test_columns_of_views_count_as_what_they_are_made_of() -> None:
     assert "up to 7.73 MB" in sizes(statement.stmt, view).refusal
     (statement,) = parse("select repeat(x.a, 900), x.b from other.v as x")
     assert sizes(statement.stmt, view).refusal == ""
+
+
+SUM = " + ".join(["a"] * 200)
+LONG = {("app", "v"): of(f"select id, {SUM} as sum from t").outputs}
+
+
+@pytest.mark.parametrize(
+    ("column", "source"),
+    [
+        ("v.sum", "app.v"),
+        ("x.b", "(select * from t, app.v) as x (a, b)"),
+        ("x.sum", "(select * from t union all select * from app.v) as x"),
+        ("x.sum", "(select v.* from app.v, (select 1 as sum) as w) as x"),
+        ("x.sum", "(select (v).* from app.v) as x"),
+        ("j.sum", "(app.v cross join t) as j"),
+        ("j.b", "(app.v cross join t) as j (a, b)"),
+        ("j.id", "(select sum as id from app.v) as w join t using (id) as j"),
+        ("x.sum", "(select case when id > 0 then 1 else sum end from app.v) as x"),
+        ("x.int4", "(select (sum + 1)::int4 from app.v) as x"),
+        ("x.greatest", "(select greatest(sum, 1) from app.v) as x"),
+        ("x.json_array", "(select json_array(sum) from app.v) as x"),
+        ("(v).sum", "app.v, lateral (select (v).sum) as l"),
+    ],
+)
+def test_whatever_name_a_column_gets_it_counts_as_what_it_is_made_of(column: str, source: str) -> None:
+    (statement,) = parse(f"select {' + '.join([column] * 1000)} from {source}")
+    assert sizes(statement.stmt, LONG).terms > 200_000
+    (statement,) = parse(f"select {', '.join(['y.id'] * 1000)} from {source} cross join t as y")
+    assert sizes(statement.stmt, LONG).terms < 5_000
+
+
+def test_conditions_of_a_view_or_of_a_with_query_come_with_each_reference() -> None:
+    query = "select id from t where " + " or ".join(f"id = {n}" for n in range(1000))
+    (statement,) = parse("select x.id from app.v as x, app.v as y")
+    assert sizes(statement.stmt, {("app", "v"): of(query).outputs}).terms > 2 * 3_000
+    twice = "with q as {} (" + query + ") select 1 from q as x, q as y"
+    assert of(twice.format("not materialized")).terms > 2 * 3_000 > of(twice.format("")).terms

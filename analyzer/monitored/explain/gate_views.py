@@ -15,8 +15,6 @@ from analyzer.statements.output_columns import Outputs
 from analyzer.statements.safety import Decision, worse
 from analyzer.statements.tree import Node, Unparsable, parse
 
-MOST_COUNTED = 10_000  # tables below a view; more are as many
-
 
 class ViewsBelow:
     """``tables``: how many each brings in; ``outputs``: how large its columns can become."""
@@ -43,7 +41,7 @@ class ViewsBelow:
         return self.tables.get(name, 1)
 
     def _write_out(self, name: Name, root: Node) -> None:
-        self.tables[name] = max(1, min(MOST_COUNTED, joined_tables(root, self.tables_below)))
+        self.tables[name] = max(1, joined_tables(root, self.tables_below))
         size = sizes(root, self.outputs)
         self.outputs[name] = size.outputs
         if problem := size.refusal or size.objection:

@@ -16,8 +16,8 @@ from analyzer.statements.equivalents.build import all_of, integer_constant, nega
 from analyzer.statements.equivalents.calls import own_name, unsteady_call
 from analyzer.statements.equivalents.comparisons import Compared, readings
 from analyzer.statements.equivalents.notes import ANY_ROW, NO_ROW, ROW_SHOWN, Notes
-from analyzer.statements.equivalents.output import output_name
 from analyzer.statements.equivalents.scopes import is_never_null, is_plain, own_nodes, owner, replaced, tables_of
+from analyzer.statements.output_names import output_name
 from analyzer.statements.tree import Node, conjuncts, walk
 
 # operator behind the count -> the number with which it asks whether there is a row

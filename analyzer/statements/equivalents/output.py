@@ -1,19 +1,13 @@
 """What a SELECT gives: its columns with the names they have outside."""
 
-from pglast import ast, enums
+from pglast import ast
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import column, integer_constant, sorted_by
 from analyzer.statements.equivalents.scopes import Tables, holds_key, owner, qualified, tables_of
-from analyzer.statements.tree import Node, function_name, name_parts
+from analyzer.statements.output_names import is_name_known, output_name
+from analyzer.statements.tree import Node, name_parts
 
-NAMED = {ast.CoalesceExpr: "coalesce", ast.A_ArrayExpr: "array", ast.RowExpr: "row", ast.GroupingFunc: "grouping"}
-LINKS = {enums.SubLinkType.EXISTS_SUBLINK: "exists", enums.SubLinkType.ARRAY_SUBLINK: "array"}
-READ = (
-    ast.ColumnRef, ast.FuncCall, ast.A_Indirection, ast.CollateClause, ast.TypeCast, ast.CaseExpr, ast.SubLink,
-    ast.MinMaxExpr, ast.SQLValueFunction,
-)  # fmt: skip
-NAMELESS = (ast.A_Expr, ast.A_Const, ast.ParamRef, ast.BoolExpr, ast.NullTest, ast.BooleanTest)
 Output = list[tuple[str | None, Node]]  # None: a name that PostgreSQL makes up
 
 
@@ -29,10 +23,8 @@ def output_of(select: ast.SelectStmt, tables: Tables) -> Output | None:
             for name in qualifier or tables:
                 columns = sorted(tables[name].columns, key=lambda known: known.number)
                 found += [(known.name, qualified((name, known.name))) for known in columns]
-        elif isinstance(value, ast.A_Indirection) and isinstance(value.indirection[-1], ast.A_Star):
+        elif not is_name_known(value):
             return None
-        elif not isinstance(value, (*NAMED, *READ, *NAMELESS)):
-            return None  # of XML and JSON: what their columns are called is not looked at
         else:
             found.append((target.name or output_name(value), value))
     return found
@@ -51,48 +43,6 @@ def has_no_ties(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
     named, sorts = dict(output), [item.node for item in select.sortClause or ()]
     values = [numbered(node, output) or named.get(output_name(node), node) for node in sorts]
     return holds_key([owned for value in values if (owned := owner(value, tables)) is not None], tables, facts)
-
-
-def output_name(value: Node) -> str | None:
-    """As PostgreSQL names an output column without AS; None where it has no name for it ("?column?")."""
-    return _figured(value)[0]
-
-
-def _figured(value: Node) -> tuple[str | None, bool]:
-    """The name, and whether it goes before that of a cast or a CASE around it (FigureColname)."""
-    if isinstance(value, ast.ColumnRef):
-        return name_parts(value.fields)[-1], True
-    if isinstance(value, ast.FuncCall):
-        return function_name(value), True
-    if isinstance(value, ast.A_Expr) and value.kind == enums.A_Expr_Kind.AEXPR_NULLIF:
-        return "nullif", True
-    if isinstance(value, ast.A_Indirection):
-        names = name_parts(value.indirection)
-        return (names[-1], True) if names else _figured(value.arg)
-    if isinstance(value, ast.CollateClause):
-        return _figured(value.arg)
-    if isinstance(value, ast.TypeCast):
-        name, goes_before = _figured(value.arg)
-        return (name, True) if goes_before else (name_parts(value.typeName.names)[-1], False)
-    if isinstance(value, ast.CaseExpr):
-        name, goes_before = _figured(value.defresult) if value.defresult is not None else (None, False)
-        return (name, True) if goes_before else ("case", False)
-    if isinstance(value, ast.SubLink):
-        return _of_subquery(value)
-    if isinstance(value, ast.MinMaxExpr):
-        return ("greatest" if value.op == enums.MinMaxOp.IS_GREATEST else "least"), True
-    if isinstance(value, ast.SQLValueFunction):
-        return value.op.name.removeprefix("SVFOP_").removesuffix("_N").lower(), True
-    name = NAMED.get(type(value))
-    return name, name is not None
-
-
-def _of_subquery(value: ast.SubLink) -> tuple[str | None, bool]:
-    if value.subLinkType == enums.SubLinkType.EXPR_SUBLINK:
-        targets = list(value.subselect.targetList or ())
-        return ((targets[0].name or output_name(targets[0].val)) if targets else None), True
-    name = LINKS.get(value.subLinkType)
-    return name, name is not None
 
 
 def sorted_by_output(select: ast.SelectStmt, facts: SchemaFacts) -> tuple[ast.SortBy, ...] | None:

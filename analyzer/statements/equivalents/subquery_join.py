@@ -16,8 +16,9 @@ from analyzer.statements.equivalents.calls import own_name
 from analyzer.statements.equivalents.correlated import Correlated, correlated, is_of_any_order
 from analyzer.statements.equivalents.count_exists import asked_for_a_row
 from analyzer.statements.equivalents.notes import NO_TIES, NO_TIES_AT_LIMIT, Notes
-from analyzer.statements.equivalents.output import has_no_ties, output_name, output_of
+from analyzer.statements.equivalents.output import has_no_ties, output_of
 from analyzer.statements.equivalents.scopes import Tables, asks_outside, own_nodes, replaced, tables_of
+from analyzer.statements.output_names import output_name
 from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, column_names, flat
 

@@ -4,7 +4,7 @@ import pytest
 
 from analyzer.statements.equivalents import DISTINCT_JOIN, FIRST_ROWS, OR, UNION, Equivalent, rewritten
 from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT
-from analyzer.statements.equivalents.output import output_name
+from analyzer.statements.output_names import output_name
 from analyzer.statements.tree import Unparsable, parse
 from tests.statements.equivalents.tables import DDL, FACTS
 
