@@ -13,6 +13,7 @@ FIRST_OF_GROUP, FIRST_FEW = "the first of each group", "the first few"
 NO_TIES = "no two rows of a group tie in its ORDER BY, or any of them will do"
 
 NO_TIES_AT_LIMIT = "no two rows tie in ORDER BY where LIMIT ends, or any of them will do"
+DETERMINISTIC = "the collation of {} is deterministic, as all are that are not declared otherwise"
 ANY_LENGTH = "IN ($1) stands for a list of any length"
 
 

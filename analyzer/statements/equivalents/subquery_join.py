@@ -41,6 +41,8 @@ def subquery_to_join(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
     reason = "the query around the subquery reads something else than plain tables"
     if tables is None or (reason := _obstacle(statement, tables, links)):
         return notes.refuse(reason)
+    if notes.locks_rows:
+        return notes.refuse("the query around the subquery is part of a statement that locks rows: the join's, too")
     output = output_of(statement, tables)
     if output is None:
         return notes.refuse("the output holds what cannot be written out")
