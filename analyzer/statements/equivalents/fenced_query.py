@@ -10,13 +10,15 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.equivalents.calls import unsteady_call
+from analyzer.statements.equivalents.calls import own_name, unsteady_call
 from analyzer.statements.equivalents.correlated import ONE_VALUE
-from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.notes import ANY_ORDER, ANY_ROWS, NO_TIES, NO_TIES_AT_LIMIT, Notes
 from analyzer.statements.equivalents.or_union import may_raise
+from analyzer.statements.equivalents.output import has_no_ties
 from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, children, function_name, walk
 
+CHANGING = (ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 ALWAYS = enums.CTEMaterialize.CTEMaterializeAlways
 
 
@@ -37,6 +39,7 @@ def fence_to_plain_query(statement: Node, facts: SchemaFacts, notes: Notes) -> b
                 notes.refuse(f"{name} {reason}")
             else:
                 query.ctematerialized, changed = enums.CTEMaterialize.CTEMaterializeDefault, True
+                _note_order(notes.whole or statement, facts, notes)
     return changed
 
 
@@ -45,9 +48,11 @@ def _reads(node: Node, name: str) -> bool:
 
 
 def _obstacle(statement: Node, query: ast.CommonTableExpr, readers: int, facts: SchemaFacts, notes: Notes) -> str:
-    inner = query.ctequery
-    names = [node.ctename for node in walk(statement) if isinstance(node, ast.CommonTableExpr)]
-    if not isinstance(statement, ast.SelectStmt) or not isinstance(inner, ast.SelectStmt):
+    inner, whole = query.ctequery, notes.whole or statement
+    nodes = list(walk(whole))
+    names = [node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)]
+    changes = any(isinstance(node, CHANGING) for node in nodes)
+    if changes or not isinstance(statement, ast.SelectStmt) or not isinstance(inner, ast.SelectStmt):
         return "is part of a statement that writes, whose rows it was read before"
     if notes.locks_rows:
         return "is part of a statement that locks rows"
@@ -60,13 +65,25 @@ def _obstacle(statement: Node, query: ast.CommonTableExpr, readers: int, facts: 
         return "has a window function or an aggregate that goes by the order of its rows"
     if (call := unsteady_call((inner,), facts)) is not None:
         return f"calls {call}(), which may give something else each time, so that PostgreSQL keeps it apart anyway"
-    if any(isinstance(node, ast.RangeTableSample) for node in walk(statement)):
+    if any(isinstance(node, ast.RangeTableSample) for node in nodes):
         return "is part of a statement that takes rows by chance"
-    if not all(_is_table(node, names, facts) for node in walk(statement) if isinstance(node, ast.RangeVar)):
+    if not all(_is_table(node, names, facts) for node in nodes if isinstance(node, ast.RangeVar)):
         return "is part of a statement that reads something else than plain tables, which may compute what can fail"
-    if any(may_raise(node) for node in _asked_early(statement)):
+    if any(may_raise(node) for node in _asked_early(whole)):
         return "or a condition outside computes what may fail for rows that the other leaves out"
     return ""
+
+
+def _note_order(statement: Node, facts: SchemaFacts, notes: Notes) -> None:
+    """Of what depends on the order in which rows come: another plan may bring them in another one."""
+    for node in walk(statement):
+        if isinstance(node, ast.SelectStmt):
+            if any(node.distinctClause or ()):
+                notes.need(NO_TIES)
+            if (node.limitCount or node.limitOffset) and not has_no_ties(node, facts):
+                notes.need(NO_TIES_AT_LIMIT if node.sortClause else ANY_ROWS)
+        elif isinstance(node, ast.FuncCall) and (node.over or (is_aggregate(node) and own_name(node) not in ONE_VALUE)):
+            notes.need(ANY_ORDER)
 
 
 def _is_table(node: ast.RangeVar, queries: list[str], facts: SchemaFacts) -> bool:
@@ -76,14 +93,15 @@ def _is_table(node: ast.RangeVar, queries: list[str], facts: SchemaFacts) -> boo
     return table is not None and table.kind in ("r", "p", "m")
 
 
-def _asked_early(statement: ast.SelectStmt) -> Iterator[Node]:
+def _asked_early(statement: Node) -> Iterator[Node]:
     """What may be computed of rows that other conditions leave out: conditions, and the output of all but the whole."""
     waiting: list[Node] = []
+    last = getattr(statement, "selectStmt", statement)
     for select in walk(statement):
         if isinstance(select, ast.SelectStmt):
             waiting += [part for part in (select.whereClause, select.havingClause) if part is not None]
             waiting += [join.quals for join in walk(select.fromClause) if isinstance(join, ast.JoinExpr) and join.quals]
-            waiting += (select.targetList or ()) if select is not statement else ()
+            waiting += (select.targetList or ()) if select is not last else ()
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.FuncCall) and is_aggregate(node):

@@ -50,7 +50,9 @@ def has_no_ties(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
     output = output_of(select, tables) or []
     sorts = [item.node for item in select.sortClause or ()]
     values = [numbered(node, output) or _named(node, output) or node for node in sorts]
-    return holds_key([owned for value in values if (owned := owner(value, tables)) is not None], tables, facts)
+    return bool(tables) and holds_key(
+        [owned for value in values if (owned := owner(value, tables)) is not None], tables, facts
+    )
 
 
 def _named(node: Node, output: Output) -> Node | None:

@@ -178,6 +178,10 @@ REFUSED = {
         "with recursive q as (select 1 as v union all select v + 1 from q where v < 9) select * from q where v = 3": (
             "WITH RECURSIVE q makes its rows step by step"
         ),
+        "select * from (with q as materialized (select id, v from a where v <> 0) select * from q) s where 9 / v > 1": (
+            "q or a condition outside"
+        ),
+        "with q as materialized (select id from a), d as (delete from b returning x) select * from q, d": "q is part",
         "with q as (select id, v from a) select * from q where v = 1": "",
     },
     DISTINCT_JOIN: {
