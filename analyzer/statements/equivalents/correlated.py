@@ -197,7 +197,7 @@ def _column(owned: tuple[str, str] | None, tables: Tables) -> ColumnFacts | None
 def is_of_any_order(call: ast.FuncCall, inside: Tables) -> bool:
     """Whether the order of the rows does not change what it gives: the sum of floating-point numbers it does."""
     name = own_name(call)
-    if name not in ONE_VALUE or call.agg_within_group:
+    if name not in ONE_VALUE or call.agg_within_group or call.agg_order:
         return False
     if name not in ("sum", "avg"):
         return True

@@ -126,6 +126,7 @@ REFUSED = {
         "select * from (select id, (select count(*) from b where b.x = a.v) from a) q for share": "the query around",
         "select (select 1 from b where b.id = a.v order by count(*)) from a": "the subquery is sorted by an aggregate",
         "select (select sum(x * 0.1::float8) from b where b.x = a.v) from a": "the subquery's value depends on",
+        "select (select count(x order by 1 / y) from b where b.x = a.v) from a": "the subquery's value depends on",
         "select (select avg(sqrt(x)) from b where b.x = a.v) from a": "the subquery's value depends on the order",
         "select sum(v ^ 2) from a where v > (select max(y) from b where b.x = a.w)": "the query around the subquery",
         "select sum((select max(y) from b where b.x = a.v)) from a": "the query around the subquery is grouped",
