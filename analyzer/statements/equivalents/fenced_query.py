@@ -4,7 +4,8 @@ The same rows where q is read once, has no effects and locks nothing. A conditio
 maybe before q's own conditions, so neither may fail for rows that those leave out.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 
 from pglast import ast, enums
 
@@ -25,38 +26,41 @@ ALWAYS = enums.CTEMaterialize.CTEMaterializeAlways
 def fence_to_plain_query(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes those of its WITH that say MATERIALIZED; whether there was one."""
     clause = getattr(statement, "withClause", None)
-    changed = False
-    if clause is None:
+    queries = clause.ctes if clause is not None else ()
+    of_steps = [query for query in queries if clause.recursive and _reads(query.ctequery)[query.ctename]]
+    for name in (quote_identifier(query.ctename) for query in of_steps):
+        notes.refuse(f"WITH RECURSIVE {name} makes its rows step by step, so nothing outside can be asked inside")
+    fenced = [query for query in queries if query.ctematerialized == ALWAYS and query not in of_steps]
+    if not fenced:
         return False
-    for query in clause.ctes:
-        name = quote_identifier(query.ctename)
-        readers = [each for each in walk(statement) if _reads(each, query.ctename)]
-        if clause.recursive and any(_reads(each, query.ctename) for each in walk(query.ctequery)):
-            notes.refuse(f"WITH RECURSIVE {name} makes its rows step by step, so nothing outside can be asked inside")
-        elif query.ctematerialized == ALWAYS:
-            reason = _obstacle(statement, query, len(readers), facts, notes)
-            if reason:
-                notes.refuse(f"{name} {reason}")
-            else:
-                query.ctematerialized, changed = enums.CTEMaterialize.CTEMaterializeDefault, True
-                _note_order(notes.whole or statement, facts, notes)
-    return changed
+    whole = notes.whole or statement
+    around = _obstacle(statement, whole, facts, notes)
+    readers = _reads(statement)
+    names = Counter(node.ctename for node in walk(whole) if isinstance(node, ast.CommonTableExpr))
+    changed = []
+    for query in fenced:
+        count = readers[query.ctename]
+        reason = around or _own_obstacle(query, count, facts, is_alone=names[query.ctename] == 1)
+        if reason:
+            notes.refuse(f"{quote_identifier(query.ctename)} {reason}")
+        else:
+            changed.append(query)
+    for query in changed:
+        query.ctematerialized = enums.CTEMaterialize.CTEMaterializeDefault
+    if changed:
+        _note_order(whole, facts, notes)
+    return bool(changed)
 
 
-def _reads(node: Node, name: str) -> bool:
-    return isinstance(node, ast.RangeVar) and not node.schemaname and node.relname == name
+def _reads(root: Node) -> Counter[str]:
+    return Counter(node.relname for node in walk(root) if isinstance(node, ast.RangeVar) and not node.schemaname)
 
 
-def _obstacle(statement: Node, query: ast.CommonTableExpr, readers: int, facts: SchemaFacts, notes: Notes) -> str:
-    inner, whole = query.ctequery, notes.whole or statement
-    nodes = list(walk(whole))
-    names = [node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)]
-    changes = any(isinstance(node, CHANGING) for node in nodes)
-    if changes or not isinstance(statement, ast.SelectStmt) or not isinstance(inner, ast.SelectStmt):
+def _own_obstacle(query: ast.CommonTableExpr, readers: int, facts: SchemaFacts, *, is_alone: bool) -> str:
+    inner = query.ctequery
+    if not isinstance(inner, ast.SelectStmt):
         return "is part of a statement that writes, whose rows it was read before"
-    if notes.locks_rows:
-        return "is part of a statement that locks rows"
-    if readers != 1 or names.count(query.ctename) > 1:
+    if readers != 1 or not is_alone:
         return "is read at several places, at each of which it would be computed" if readers else "is not read"
     if any(isinstance(node, ast.SelectStmt) and (node.limitCount or node.limitOffset) for node in walk(inner)):
         return "ends with LIMIT, which no condition from outside may pass"
@@ -65,8 +69,19 @@ def _obstacle(statement: Node, query: ast.CommonTableExpr, readers: int, facts: 
         return "has a window function or an aggregate that goes by the order of its rows"
     if (call := unsteady_call((inner,), facts)) is not None:
         return f"calls {call}(), which may give something else each time, so that PostgreSQL keeps it apart anyway"
+    return ""
+
+
+def _obstacle(statement: Node, whole: Node, facts: SchemaFacts, notes: Notes) -> str:
+    """Why none of its queries may be planned together with what is around them; "" for nothing."""
+    nodes = list(walk(whole))
+    if not isinstance(statement, ast.SelectStmt) or any(isinstance(node, CHANGING) for node in nodes):
+        return "is part of a statement that writes, whose rows it was read before"
+    if notes.locks_rows:
+        return "is part of a statement that locks rows"
     if any(isinstance(node, ast.RangeTableSample) for node in nodes):
         return "is part of a statement that takes rows by chance"
+    names = {node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)}
     if not all(_is_table(node, names, facts) for node in nodes if isinstance(node, ast.RangeVar)):
         return "is part of a statement that reads something else than plain tables, which may compute what can fail"
     if any(may_raise(node) for node in _asked_early(whole)):
@@ -86,7 +101,7 @@ def _note_order(statement: Node, facts: SchemaFacts, notes: Notes) -> None:
             notes.need(ANY_ORDER)
 
 
-def _is_table(node: ast.RangeVar, queries: list[str], facts: SchemaFacts) -> bool:
+def _is_table(node: ast.RangeVar, queries: Collection[str], facts: SchemaFacts) -> bool:
     if node.relname in queries and not node.schemaname:
         return True
     table = facts.find_table(node.relname, node.schemaname)

@@ -123,6 +123,7 @@ REFUSED = {
         "select (select sum(x) over () from b where b.id = a.v) from a": "the subquery's value depends on the order",
         "select $1::text, (select count(*) from t where t.g = a.v and ts = $1) from a": "a parameter stands both in",
         "select coalesce((select sum(y) from b where x = a.v limit 0), 0) from a": "the subquery takes other rows",
+        f"select {', '.join(['(select max(y) from b where b.x = a.v)'] * 21)} from a": "it has more than 20 subqueries",
         "select * from (select id, (select count(*) from b where b.x = a.v) from a) q for share": "the query around",
         "select (select 1 from b where b.id = a.v order by count(*)) from a": "the subquery is sorted by an aggregate",
         "select (select sum(x * 0.1::float8) from b where b.x = a.v) from a": "the subquery's value depends on",
