@@ -26,11 +26,12 @@ ALWAYS = enums.CTEMaterialize.CTEMaterializeAlways
 def fence_to_plain_query(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes those of its WITH that say MATERIALIZED; whether there was one."""
     clause = getattr(statement, "withClause", None)
-    queries = clause.ctes if clause is not None else ()
-    of_steps = [query for query in queries if clause.recursive and _reads(query.ctequery)[query.ctename]]
+    if clause is None:
+        return False
+    of_steps = [query for query in clause.ctes if clause.recursive and _reads(query.ctequery)[query.ctename]]
     for name in (quote_identifier(query.ctename) for query in of_steps):
         notes.refuse(f"WITH RECURSIVE {name} makes its rows step by step, so nothing outside can be asked inside")
-    fenced = [query for query in queries if query.ctematerialized == ALWAYS and query not in of_steps]
+    fenced = [query for query in clause.ctes if query.ctematerialized == ALWAYS and query not in of_steps]
     if not fenced:
         return False
     whole = notes.whole or statement
