@@ -5,22 +5,34 @@ The texts are those of its own translations. auto_explain's plans have none: the
 
 import re
 
-# in UTF-8, or as LATIN1 has the letter
-WORDS = (*(text.encode() for text in ("Dauer: ", "durée : ", "duración: ", "durata: ")), b"dur\xe9e : ")
+DURATIONS = ("Dauer: ", "durée : ", "duración: ", "durata: ")
+WORDS = tuple({text.encode(encoding) for text in DURATIONS for encoding in ("utf-8", "latin-1")})
 FORMATS = rb'(LOG:  (?:00000: )?|,00000,"|"message"\s*+:\s*+")'  # plain, csvlog, jsonlog; no value can begin so
 STATEMENT = "Anweisung|instruction |sentencia|istruzione"
 FETCH = "Ausführen Fetch von|exécute fetch à partir de|ejecutar fetch desde|esecuzione di fetch da"
 EXECUTE = "Ausführen|exécute|ejecutar|esecuzione di"
 STEP = "Parsen |analyse |parse: |analisi di |Binden |lien |bind "
+
+
+def _in_either(pattern: str) -> bytes:
+    """A pattern whose letters are in UTF-8, or as LATIN1 has them."""
+    return b"".join(
+        letter.encode() if letter.isascii() else b"(?:%s|%s)" % (letter.encode(), letter.encode("latin-1"))
+        for letter in pattern
+    )
+
+
 DURATION = re.compile(
     FORMATS
     + b"(?:" + b"|".join(WORDS) + rb")(\d{1,15}\.\d{1,9}) ms"
-    + f"(?:(?:, |  )(?:({STATEMENT}):|({FETCH}) |({EXECUTE}) |({STEP})))?".encode()
+    + _in_either(f"(?:(?:, |  )(?:({STATEMENT}):|({FETCH}) |({EXECUTE}) |({STEP})))?")
 )  # fmt: skip
 DETAIL = re.compile(
-    '(?:(,"|"detail":")|(?:DETAIL|DÉTAIL|DETALLE|DETTAGLI):  )'
-    "(?:(?:Parameter|paramètres |parámetros|parametri|Parameters): (?=\\$\\d)|"
-    "(Vorbereiten|préparation |preparazione|prepare): )".encode()
+    _in_either(
+        '(?:(,"|"detail":")|(?:DETAIL|DÉTAIL|DETALLE|DETTAGLI):  )'
+        "(?:(?:Parameter|paramètres |parámetros|parametri|Parameters): (?=\\$\\d)|"
+        "(Vorbereiten|préparation |preparazione|prepare): )"
+    )
 )
 ENGLISH = (b"  statement:", b"  execute fetch from ", b"  execute ", b"  parse ")
 

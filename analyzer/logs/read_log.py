@@ -8,9 +8,13 @@ from analyzer.logs.entries import reader_for, reader_of
 from analyzer.logs.reader import LogReader
 from analyzer.logs.totals import LogTotals
 
+# "duration" in languages that are not read
+NOT_READ = (
+    "продолжительность", "期間", "执行时间", "тривалість", "varaktighet", "실행시간", "수행시간", "ხანგრძლივობა",
+    "duração",
+)  # fmt: skip
 EXECUTED = re.compile(
-    rb"duration: [\d.]+ ms  (?:plan|statement|execute)\b"
-    + "|(?:продолжительность|期間|执行时间|тривалість): [\\d.]+ ".encode()  # languages that are not read
+    rb"duration: [\d.]+ ms  (?:plan|statement|execute)\b" + b"|" + f"(?:{'|'.join(NOT_READ)}): [\\d.]+ ".encode()
 )
 
 

@@ -16,7 +16,7 @@ DURATION = re.compile(
     rb":  (?:00000: )?duration: " + MILLISECONDS + rb" ms(?:" + WORDS + rb")?[ \n]?([^\n]*+(?:\n\t[^\n]*+)*+)"
 )
 FIELD_LINE = re.compile(
-    rb"\b(?:DETAIL|D\xc3\x89TAIL|DETALLE|DETTAGLI|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  "
+    rb"\b(?:DETAIL|D(?:\xc3\x89|\xc9)TAIL|DETALLE|DETTAGLI|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  "
 )
 DETAIL = b"DETAIL:  "
 DETAIL_TEXT = re.compile(rb"[^\n]*+(?:\n\t[^\n]*+)*+")

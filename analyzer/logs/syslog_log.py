@@ -13,7 +13,10 @@ from analyzer.logs.stderr_log import StderrReader
 
 PIECE = re.compile(rb".{0,300}?[\w.-](\[\d+\]): (?:\[ID [^\]]*\] )?\[(\d+)-(\d+)\] ?", re.DOTALL)  # its text is behind
 # of an entry that has a duration
-FIELDS = tuple(f"{name}:  ".encode() for name in ("DETAIL", "CONTEXT", "LOCATION", "DÉTAIL", "DETALLE", "DETTAGLI"))
+FIELDS = (
+    *(f"{name}:  ".encode() for name in ("DETAIL", "CONTEXT", "LOCATION", "DÉTAIL", "DETALLE", "DETTAGLI")),
+    b"D\xc9TAIL:  ",  # as LATIN1 has it
+)
 HEADER_BYTES = 400
 MOST_PROCESSES = 2_000  # with an entry that may go on; judgement
 MOST_WAITING_BYTES = 64_000_000  # of their pieces together

@@ -113,6 +113,7 @@ def test_lines_of_no_format_that_is_read_are_told() -> None:
     (note,) = log_report(reading.totals, 5, has_unread=reading.has_unread).notes
     assert note.startswith("No line of a format that is read")
     assert not read_log([b"LOG:  duration: 1.0 ms  parse s: select 1\n"]).has_unread
+    assert read_log([b"x LOGG:  varaktighet: 1.000 ms  sats: select 1\n"]).has_unread
 
 
 def test_text_of_another_entry_is_no_entry() -> None:
@@ -409,6 +410,7 @@ def test_runs_in_other_languages(run: str, detail: str) -> None:
     message = {"message": f"{run}select $1", "detail": f"{detail.partition(':  ')[2]}$1 = 'x'"}
     carried = json.dumps({"error_severity": "LOG", **message}, ensure_ascii=False, separators=(",", ":"))
     assert values_of(plain.encode()) == values_of(carried.encode()) == ["select 'x'"]
+    assert values_of(plain.encode("latin-1")) == ["select 'x'"]
     assert values_of(csv.format(1).encode()) == ["select 'a\nb'\n\tfrom t"]
 
 

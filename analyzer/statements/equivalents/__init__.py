@@ -262,6 +262,7 @@ def _written(
     selects = [node for node in nodes if isinstance(node, blocks)]
     if LIST_MARK in sql:
         notes.need(ANY_LENGTH)
+    notes.whole = statement
     notes.locks_rows = any(isinstance(node, ast.SelectStmt) and node.lockingClause for node in nodes)
     given = Counter(node.number for node in nodes if isinstance(node, ast.ParamRef))
     changed = [change(select, facts, notes) for select in ([statement] if whole else selects)]

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from pglast import ast, enums
 
 from analyzer.schema.facts import ColumnFacts, SchemaFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents import moments
 from analyzer.statements.equivalents.build import integer_constant, sorted_by
 from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
-from analyzer.statements.equivalents.notes import NO_TIES, Notes
+from analyzer.statements.equivalents.notes import DETERMINISTIC, NO_TIES, Notes
 from analyzer.statements.equivalents.scopes import Tables, holds_key, key_among, own_nodes, owner, tables_of
 from analyzer.statements.select_list import is_aggregate
-from analyzer.statements.tree import Node, children, conjuncts, flat, operator_name, walk
+from analyzer.statements.tree import Node, children, conjuncts, flat, name_parts, operator_name, walk
 
 # the order of their rows does not matter; NULL of no row, but for count
 ONE_VALUE = frozenset({"count", "sum", "min", "max", "avg", "bool_and", "bool_or", "every"})
 # types by their oids: integers, numeric, boolean, text, varchar, char(n), date, the timestamps, uuid
 EXACT = frozenset({20, 21, 23, 1700})
+TEXTS = frozenset({25, 1042, 1043})
+EXACT_NAMES = frozenset({"int2", "int4", "int8", "numeric"})
+POWERS = frozenset({"^", "|/", "||/"})
 GROUPED = EXACT | {16, 25, 1042, 1043, 1082, 1114, 1184, 2950}
 COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "BETWEEN", "NOT BETWEEN"})
 COMPARING = frozenset({
@@ -74,6 +78,9 @@ def correlated(
             notes.need(NO_TIES)
         if isinstance(inner.limitCount, ast.ParamRef):
             notes.need(f"the statement's ${inner.limitCount.number} is 1")
+        for pair in asked.pairs:
+            if _may_tell_less_apart(pair, outside):
+                notes.need(DETERMINISTIC.format(".".join(map(quote_identifier, pair.outer))))
         return asked
     if asked is not None:
         reason = "a parameter stands both in the subquery and beside it: its type may become another one"
@@ -100,6 +107,9 @@ def _asked(inner: ast.SelectStmt, inside: Tables, outside: Tables, facts: Schema
     aggregates = tuple(call for call in calls if is_aggregate(call) and not call.over)
     if any(call.over for call in calls) or not all(is_of_any_order(call, inside) for call in aggregates):
         return None, "the subquery's value depends on the order of its rows"
+    sorted_by_calls = [node for item in sorts for node in own_nodes(item) if isinstance(node, ast.FuncCall)]
+    if not (aggregates or inner.groupClause) and any(map(is_aggregate, sorted_by_calls)):
+        return None, "the subquery is sorted by an aggregate, which makes one row of all"
     if (name := unsteady_call((value, *inner.fromClause, inner.whereClause, *sorts), facts)) is not None:
         return None, f"the subquery calls {name}(), which may give something else each time"
     pairs, rest = _correlation(inner, inside, outside)
@@ -174,6 +184,12 @@ def _groups_alike(pair: Pair, inside: Tables, outside: Tables) -> bool:
     return mine.type_oid in GROUPED or mine.type_kind == "e"
 
 
+def _may_tell_less_apart(pair: Pair, outside: Tables) -> bool:
+    """Whether the outer text's collation may, which ``=`` goes by where the inner one's, GROUP BY's, is the default."""
+    theirs = _column(pair.outer, outside)
+    return theirs is not None and theirs.type_oid in TEXTS and not theirs.compares_bytes
+
+
 def _column(owned: tuple[str, str] | None, tables: Tables) -> ColumnFacts | None:
     return None if owned is None else tables[owned[0]].column(owned[1])
 
@@ -181,12 +197,23 @@ def _column(owned: tuple[str, str] | None, tables: Tables) -> ColumnFacts | None
 def is_of_any_order(call: ast.FuncCall, inside: Tables) -> bool:
     """Whether the order of the rows does not change what it gives: the sum of floating-point numbers it does."""
     name = own_name(call)
-    if name not in ONE_VALUE or call.agg_within_group:
+    if name not in ONE_VALUE or call.agg_within_group or call.agg_order:
         return False
     if name not in ("sum", "avg"):
         return True
-    added = [_column(owner(node, inside), inside) for node in walk(call.args) if isinstance(node, ast.ColumnRef)]
-    return len(call.args or ()) == 1 and all(column is not None and column.type_oid in EXACT for column in added)
+    return len(call.args or ()) == 1 and all(_is_exact(node, inside) for node in walk(call.args))
+
+
+def _is_exact(node: Node, inside: Tables) -> bool:
+    """Whether it makes no floating-point number of what is none: functions may, and a power of integers is one."""
+    if isinstance(node, ast.ColumnRef):
+        column = _column(owner(node, inside), inside)
+        return column is not None and column.type_oid in EXACT
+    if isinstance(node, ast.TypeCast):
+        return name_parts(node.typeName.names)[-1] in EXACT_NAMES
+    if isinstance(node, ast.A_Expr):
+        return operator_name(node) not in POWERS
+    return not isinstance(node, ast.FuncCall)
 
 
 def _beside(value: Node, leaves: set[int]) -> Iterator[Node]:

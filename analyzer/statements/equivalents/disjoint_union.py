@@ -14,7 +14,7 @@ from pglast import ast, enums
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.comparisons import readings
-from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.notes import DETERMINISTIC, Notes
 from analyzer.statements.equivalents.output import output_of
 from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, owner, tables_of
 from analyzer.statements.tree import Node, conjuncts
@@ -159,6 +159,6 @@ def _differ(pairs: list[tuple[_Pinned | None, _Pinned | None]], notes: Notes) ->
             notes.need(f"${a.value} and ${b.value} differ, and neither is NULL")
         for name in (a.collated, b.collated):
             if name is not None:
-                notes.need(f"the collation of {name} is deterministic, as all are that are not declared otherwise")
+                notes.need(DETERMINISTIC.format(name))
         return True
     return False

@@ -68,6 +68,8 @@ def _guarded(node: Node) -> tuple[ast.SubLink, ast.NullTest] | None:
     test = next((part for part in parts if isinstance(part, ast.NullTest)), None)
     if link is None or test is None or len(parts) != 2 or node.boolop != enums.BoolExprType.AND_EXPR:
         return None
+    if test.nulltesttype != enums.NullTestType.IS_NOT_NULL:
+        return None
     return (link, test) if form(link.testexpr) == form(test.arg) else None
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pglast import ast
+
 from analyzer.words.visible import visible_line
 
 # forms of a kind: what is said of one need not hold of the other
@@ -12,7 +14,10 @@ ANY_ROW, NO_ROW, ROW_SHOWN = "any row", "no row", "in the output whether there i
 FIRST_OF_GROUP, FIRST_FEW = "the first of each group", "the first few"
 NO_TIES = "no two rows of a group tie in its ORDER BY, or any of them will do"
 
+ANY_ROWS = "any rows will do where LIMIT takes them without ORDER BY"
+ANY_ORDER = "no aggregate or window function goes by an order of rows that its ORDER BY leaves open"
 NO_TIES_AT_LIMIT = "no two rows tie in ORDER BY where LIMIT ends, or any of them will do"
+DETERMINISTIC = "the collation of {} is deterministic, as all are that are not declared otherwise"
 ANY_LENGTH = "IN ($1) stands for a list of any length"
 
 
@@ -24,6 +29,7 @@ class Notes:
     ``forms``: which of a kind's forms were written, for what is said of one form alone.
     ``why_not``: why something of the kind was left as it is.
     ``parts``: parameter -> the part of a time that it holds in the plan at hand (``time_calls.py``).
+    ``whole``: the statement, of which a SELECT that is changed may be a part.
     ``locks_rows``: whether FOR UPDATE or the like stands anywhere in the statement.
     """
 
@@ -32,6 +38,7 @@ class Notes:
     forms: list[str] = field(default_factory=list)
     parts: Mapping[int, str] = field(default_factory=dict)
     locks_rows: bool = False
+    whole: ast.Node | None = None
 
     def need(self, fact: str) -> None:
         fact = visible_line(fact)  # names of columns are in it

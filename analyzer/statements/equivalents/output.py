@@ -40,9 +40,18 @@ def has_no_ties(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
     """Whether ORDER BY tells all rows apart."""
     tables = tables_of(select, facts, outer_joins=True) or {}
     output = output_of(select, tables) or []
-    named, sorts = dict(output), [item.node for item in select.sortClause or ()]
-    values = [numbered(node, output) or named.get(output_name(node), node) for node in sorts]
-    return holds_key([owned for value in values if (owned := owner(value, tables)) is not None], tables, facts)
+    sorts = [item.node for item in select.sortClause or ()]
+    values = [numbered(node, output) or _named(node, output) or node for node in sorts]
+    return bool(tables) and holds_key(
+        [owned for value in values if (owned := owner(value, tables)) is not None], tables, facts
+    )
+
+
+def _named(node: Node, output: Output) -> Node | None:
+    """What a name alone stands for in ORDER BY: the output's goes before a table's."""
+    if not isinstance(node, ast.ColumnRef) or len(node.fields) != 1:
+        return None
+    return next((value for name, value in output if name == output_name(node)), None)
 
 
 def sorted_by_output(select: ast.SelectStmt, facts: SchemaFacts) -> tuple[ast.SortBy, ...] | None:

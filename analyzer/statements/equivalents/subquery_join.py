@@ -25,6 +25,7 @@ from analyzer.statements.tree import Node, column_names, flat
 LINK = enums.SubLinkType
 # EXISTS and IN are made joins by the planner, or written otherwise by other kinds
 LINKS = (LINK.EXPR_SUBLINK, LINK.ARRAY_SUBLINK, LINK.ALL_SUBLINK)
+MOST_JOINS = 20  # judgement: the planner no longer looks for the best order of so many
 CHANGING = (ast.UpdateStmt, ast.DeleteStmt)
 
 
@@ -37,11 +38,15 @@ def subquery_to_join(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
         links = [link for link in links if id(link) not in by_exists]
     if not links:
         return False
+    if len(links) > MOST_JOINS:
+        return notes.refuse(f"it has more than {MOST_JOINS} subqueries, each of which would be a join")
     if not isinstance(statement, ast.SelectStmt):
         return notes.refuse("the subquery is of an UPDATE or a DELETE, which would have to read its table twice")
     reason = "the query around the subquery reads something else than plain tables"
     if tables is None or (reason := _obstacle(statement, tables, links)):
         return notes.refuse(reason)
+    if notes.locks_rows:
+        return notes.refuse("the query around the subquery is part of a statement that locks rows: the join's, too")
     output = output_of(statement, tables)
     if output is None:
         return notes.refuse("the output holds what cannot be written out")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from analyzer.statements.equivalents import DISTINCT_JOIN, FIRST_ROWS, OR, UNION, Equivalent, rewritten
-from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT
+from analyzer.statements.equivalents import DISTINCT_JOIN, FENCE, FIRST_ROWS, OR, SUBQUERY, UNION, Equivalent, rewritten
+from analyzer.statements.equivalents.notes import ANY_ORDER, ANY_ROWS, NO_TIES, NO_TIES_AT_LIMIT
 from analyzer.statements.output_names import output_name
 from analyzer.statements.tree import Unparsable, parse
 from tests.statements.equivalents.tables import DDL, FACTS
@@ -42,6 +42,18 @@ def test_ties_and_collations_are_said_where_they_decide() -> None:
          ("the collation of c.kind is deterministic, as all are that are not declared otherwise",)),
         (FIRST_ROWS, "select from (select a_id, row_number() over (partition by a_id order by id) n from e) q"
          " where n <= 2", ()),
+        (SUBQUERY, "select id as w, (select max(x) from b where a_id = a.id) from a order by a.w limit 3",
+         (NO_TIES_AT_LIMIT,)),
+        (SUBQUERY, "select id as w, (select max(x) from b where a_id = a.id) from a order by w limit 3", ()),
+        (SUBQUERY, "select kind, (select count(*) from c k where k.kind = c.kind) from c",
+         ("the collation of c.kind is deterministic, as all are that are not declared otherwise",)),
+        (FENCE, "with q as materialized (select id, v from a where v > 1) select sum(v) from q", ()),
+        (FENCE, "with q as materialized (select id, v from a where v > 1) select * from q limit 3", (ANY_ROWS,)),
+        (FENCE, "with q as materialized (select id, v from a where v > 1) select * from q order by v limit 3",
+         (NO_TIES_AT_LIMIT,)),
+        (FENCE, "with q as materialized (select id, v from a where v > 1) select array_agg(v) from q", (ANY_ORDER,)),
+        (FENCE, "with q as materialized (select distinct on (v) v, id from a order by v) select * from q where v = 1",
+         (NO_TIES,)),
         (UNION, "select 'x', id from a union select 'X', id from b", ()),
     ):  # fmt: skip
         found = rewritten(kind, sql, FACTS)

@@ -111,7 +111,7 @@ REFUSED = {
         "delete from a where v > (select max(y) from b where b.x = a.w)": "the subquery is of an UPDATE or a DELETE",
         "select id, (select max(y) from b) from a where v > (select avg(x) from b where y = 1)": "",
         "select id from a where (select count(*) from b where b.x = a.w) > 0": "",  # EXISTS says it better
-        "select (select sum(random()) from b where b.x = a.v) from a": "the subquery calls random()",
+        "select (select max(random()) from b where b.x = a.v) from a": "the subquery calls random()",
         "select (select count(*) from a b where b.v = c.v) from c for update": "the query around the subquery",
         "select v, (select count(*) from b where b.x = a.v) from a group by v": "the query around the subquery",
         "select (select sum(100 / b.y) from b where b.x = a.v) from a": "the subquery computes what may fail",
@@ -123,6 +123,13 @@ REFUSED = {
         "select (select sum(x) over () from b where b.id = a.v) from a": "the subquery's value depends on the order",
         "select $1::text, (select count(*) from t where t.g = a.v and ts = $1) from a": "a parameter stands both in",
         "select coalesce((select sum(y) from b where x = a.v limit 0), 0) from a": "the subquery takes other rows",
+        f"select {', '.join(['(select max(y) from b where b.x = a.v)'] * 21)} from a": "it has more than 20 subqueries",
+        "select * from (select id, (select count(*) from b where b.x = a.v) from a) q for share": "the query around",
+        "select (select 1 from b where b.id = a.v order by count(*)) from a": "the subquery is sorted by an aggregate",
+        "select (select sum(x * 0.1::float8) from b where b.x = a.v) from a": "the subquery's value depends on",
+        "select (select count(x order by 1 / y) from b where b.x = a.v) from a": "the subquery's value depends on",
+        "select (select avg(sqrt(x)) from b where b.x = a.v) from a": "the subquery's value depends on the order",
+        "select sum(v ^ 2) from a where v > (select max(y) from b where b.x = a.w)": "the query around the subquery",
         "select sum((select max(y) from b where b.x = a.v)) from a": "the query around the subquery is grouped",
         "select exists (select 1 from b where b.x = a.v) from a": "",
     },
@@ -173,6 +180,10 @@ REFUSED = {
         "with recursive q as (select 1 as v union all select v + 1 from q where v < 9) select * from q where v = 3": (
             "WITH RECURSIVE q makes its rows step by step"
         ),
+        "select * from (with q as materialized (select id, v from a where v <> 0) select * from q) s where 9 / v > 1": (
+            "q or a condition outside"
+        ),
+        "with q as materialized (select id from a), d as (delete from b returning x) select * from q, d": "q is part",
         "with q as (select id, v from a) select * from q where v = 1": "",
     },
     DISTINCT_JOIN: {
@@ -222,6 +233,7 @@ REFUSED = {
         "select * from a where id not in (select id from b limit 2)": "the list is limited or grouped",
         "select * from a where id not in (select b.id from b where random() < 2)": "the list calls random()",
         "select * from a where not (id <> all (select id from b))": "",
+        "select * from a where not (id in (select b.id from b) and id is null)": "",
         "select * from a where (id, v) not in (select id, x from b)": "a.v may be NULL",
         "select * from a where (id, v) not in (select * from b)": "a row is compared whole, or with a list",
         "delete from a where v not in (select id from b)": "a.v may be NULL",
