@@ -259,16 +259,19 @@ def test_readings_go_on_while_the_store_is_tidied(committed):
     fakes = [FakeServer(make_server(f"s{i}"), now=committed.now) for i in range(3)]
     errors: list[BaseException] = []
     done = threading.Event()
+    at_one_time = threading.Barrier(len(fakes))  # no server's clock is hours behind another's
 
     def read_on(fake: FakeServer) -> None:
         try:
             fake.run(1)
             fake.read()
             for _ in range(40):
+                at_one_time.wait(IN_VAIN_S)
                 fake.run(1, calls=3)
                 fake.read(after_s=400)  # over several hours
         except BaseException as error:
             errors.append(error)
+            at_one_time.abort()
         finally:
             connections.close_all()
 
