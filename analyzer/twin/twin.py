@@ -15,8 +15,9 @@ from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.monitored.catalog.planner_facts import PlannerFacts
+from analyzer.plans.page_costs import PageCosts
 from analyzer.plans.rename import renamed
-from analyzer.plans.work import PageCosts, PlanWork, work_of
+from analyzer.plans.work import PlanWork, work_of
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import TableFacts

@@ -2,7 +2,8 @@
 
 import pytest
 
-from analyzer.plans.work import PageCosts, PlanWork, RelationSize, WorkWeights, heap_order, work_of
+from analyzer.plans.page_costs import PageCosts
+from analyzer.plans.work import PlanWork, RelationSize, WorkWeights, heap_order, work_of
 
 COSTS = PageCosts(cache_pages=786_432)
 # TPC-H at scale 1 on PostgreSQL 15
