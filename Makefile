@@ -47,7 +47,7 @@ test-fast: $(READY_DEV)
 
 # In environments of their own under var/. A Python is one on the PATH or one of pyenv's.
 test-pythons:
-	@for version in 3.12 3.13 3.14; do \
+	@for version in 3.14 3.13 3.12; do \
 	  found=; \
 	  for python in python$$version "$$HOME"/.pyenv/versions/$$version.*/bin/python; do \
 	    "$$python" -c "" 2>/dev/null && found=$$python && break; \
@@ -55,6 +55,7 @@ test-pythons:
 	  if [ -z "$$found" ]; then echo "Python $$version: not run, there is none here"; continue; fi; \
 	  echo "Python $$version: $$found"; \
 	  $(MAKE) --no-print-directory test-fast VENV=var/.venv-$$version PYTHON="$$found" || exit 1; \
+	  if [ -n "$(NEWEST)" ]; then break; fi; \
 	done
 
 bench: $(READY_DEV)
