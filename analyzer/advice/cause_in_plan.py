@@ -9,7 +9,6 @@ from analyzer.advice.candidates.specialised import kind_of
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.plan_scans import SUBPLAN, Scan, aliases_in, nodes, parsed_condition
 from analyzer.checks.column_widths import declared
-from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import QueryBlock, TableUse
@@ -23,6 +22,7 @@ from analyzer.statements.tree import (
     walk,
     without_casts,
 )
+from analyzer.words.lists import some_of
 
 # pg_proc.provolatile = 'v' among what stands in conditions
 VOLATILE = frozenset({

@@ -17,11 +17,11 @@ from analyzer.advice.rules.reasons import small_table_reason
 from analyzer.advice.selection.relevance import oids_upwards
 from analyzer.advice.where_blocks import blocks_with, conditions_on
 from analyzer.checks import Threshold
-from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import Node, Unparsable, single_statement, walk
+from analyzer.words.lists import some_of
 
 LIMITS = {
     "many": Threshold(0.05, "rows wanted / rows", "judgement: at random_page_cost 4 an index is dearer from there"),

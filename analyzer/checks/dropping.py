@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyzer.checks.engine import Context, NotRun
-from analyzer.checks.grouping import MOST_NAMES, left_out, some_of, to_copy, to_copy_concurrently
+from analyzer.checks.grouping import MOST_NAMES, left_out, to_copy, to_copy_concurrently
 from analyzer.checks.statistics import idle_days, need_counted_days, need_scans_of_primary
 from analyzer.findings import Fix
 from analyzer.plans.compare import cost_words
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import qualified
 from analyzer.schema.without_index import WithoutIndex, planned_words, proof_words
-from analyzer.words.lists import and_list
+from analyzer.words.lists import and_list, some_of
 from analyzer.words.visible import visible_line
 
 OF_UNUSED = ("IX004", "IX005")  # which call indexes unused

@@ -9,18 +9,12 @@ from dataclasses import dataclass, replace
 
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import SchemaFacts, TableFacts
-from analyzer.words.lists import and_list
+from analyzer.words.lists import some_of
 
 MOST_NAMES = 50  # in evidence and in statements to copy
 LEAST_ALIKE = 3  # judgement: two schemas alike may be two versions of an application
 PATIENCE = "SET lock_timeout = '5s';"
 NO_LIMIT = "SET lock_timeout = 0;"
-
-
-def some_of(names: Sequence[str], most: int = 3) -> str:
-    """The first names for a sentence: "a, b and c", "a, b, c and 4 more"."""
-    shown = list(names[:most])
-    return and_list([*shown, f"{len(names) - most:,} more"] if len(names) > most else shown)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 
-from analyzer.words.lists import and_list
+from analyzer.words.lists import some_of
 from analyzer.words.sizes import size_words
 
 CLOCK_S = 1.0  # files' times have whole seconds
@@ -59,9 +59,8 @@ def next_stretches(
     if left is None:
         notes.append(f"{position.file} is gone: what may have been added to it since was not read.")
     if packed:
-        more = len(packed) - MOST_NAMED
-        names = [*packed[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])]
-        notes.append(f"{and_list(names)} of the log {'is' if len(packed) == 1 else 'are'} compressed and not read.")
+        names = some_of(packed, MOST_NAMED)
+        notes.append(f"{names} of the log {'is' if len(packed) == 1 else 'are'} compressed and not read.")
     parts = _parts(left, later, current, position)
     behind = sum(file.size_bytes - start for file, start in parts)
     if behind > most_behind_bytes:

@@ -14,7 +14,7 @@ from analyzer.plans.moved_conditions import moved_conditions
 from analyzer.plans.node import Plan, PlanNode
 from analyzer.plans.node_changes import MOST_NODES
 from analyzer.plans.payers import GATHERS
-from analyzer.words.lists import and_list, counted
+from analyzer.words.lists import counted, some_of
 from analyzer.words.sizes import size_words
 
 MOST_SENTENCES = 5  # judgement: with those of compare.py and the times more than anyone reads
@@ -84,9 +84,7 @@ def table_of(node: PlanNode) -> str:
 
 
 def _named(tables: Iterable[str]) -> str:
-    names = sorted(tables)
-    more = len(names) - MOST_TABLES
-    return and_list([*names[:MOST_TABLES], *([f"{more} more"] if more > 0 else [])])
+    return some_of(sorted(tables), MOST_TABLES)
 
 
 def _pairs(before: Plan, after: Plan) -> list[_Pair]:

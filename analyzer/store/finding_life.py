@@ -7,13 +7,13 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from analyzer.checks.grouping import some_of
 from analyzer.findings import Finding, Severity
 from analyzer.models import CheckRule, FindingEvent, FindingRecord, ServerEvent, SuggestionRecord
 from analyzer.store.events import changes_since
 from analyzer.store.gains import GOES_ON, NOT_SEEN, SWITCHED_OFF
 from analyzer.store.statements_not_run import GONE_AFTER
 from analyzer.words.durations import rate_words, says_of_a_day
+from analyzer.words.lists import some_of
 
 What = FindingEvent.What
 Kind = ServerEvent.Kind

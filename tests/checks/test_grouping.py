@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from analyzer.checks import Check, all_checks, run_checks
-from analyzer.checks.grouping import grouped, some_of
+from analyzer.checks.grouping import grouped
 from analyzer.checks.index.invalid_index import check as invalid_index
 from analyzer.checks.schema.dead_rows import check as dead_rows
 from analyzer.checks.schema.foreign_key_without_index import check as unindexed_key
@@ -13,6 +13,7 @@ from analyzer.checks.schema.table_without_primary_key import check as no_key
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
+from analyzer.words.lists import some_of
 from tests.checks.builders import build, context, facts
 from tests.checks.test_cases import each_case
 

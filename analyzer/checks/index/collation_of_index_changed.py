@@ -21,11 +21,12 @@ database was restored from a dump after the change: then only refresh the versio
 from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy, to_copy_concurrently
+from analyzer.checks.grouping import listed, to_copy, to_copy_concurrently
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts
 from analyzer.schema.objects import CollationFacts
 from analyzer.schema.quoting import qualified
+from analyzer.words.lists import some_of
 from analyzer.words.sizes import size_words
 
 check = Check(__name__, code="IX011", title="Collation of indexes changed", severity=Severity.CRITICAL)

@@ -13,12 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, Threshold
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_shapes import IndexShape, shape_of_index
 from analyzer.schema.quoting import qualified
 from analyzer.statements.index_definition import index_on
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

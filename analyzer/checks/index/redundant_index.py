@@ -17,10 +17,11 @@ from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.dropping import DroppableIndexes, drop_indexes, judged
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import IndexShape, is_for_speed_alone, shape_of_index
+from analyzer.words.lists import some_of
 from analyzer.words.sizes import size_words
 
 check = Check(

@@ -14,11 +14,12 @@ a device or of a module), keep apart what they are meant to.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
-from analyzer.checks.grouping import some_of, to_copy_concurrently
+from analyzer.checks.grouping import to_copy_concurrently
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, IndexOf, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

@@ -26,13 +26,14 @@ from analyzer.checks.dropping import (
     replicas_scanned,
     where_words,
 )
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.checks.index.redundant_index import keepers_in_use, redundant_to_drop
 from analyzer.checks.index.unused_like_index import is_for_like
 from analyzer.checks.statistics import idle_days
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
+from analyzer.words.lists import some_of
 from analyzer.words.sizes import size_words
 
 check = Check(

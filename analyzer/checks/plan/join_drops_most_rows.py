@@ -20,7 +20,7 @@ from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.parallel import is_shared
-from analyzer.words.lists import and_list
+from analyzer.words.lists import and_list, some_of
 
 # the sides whose rows are dropped where they find no partner
 DROPS = {
@@ -31,7 +31,6 @@ DROPS = {
     "Right": ("Outer",),
 }
 GROUPS = frozenset(("Aggregate", "Group", "Unique", "WindowAgg"))
-MOST_NAMED = 3
 # for information, and of something else than the time of joins; 43 says less of the same
 TOLD_BESIDE = (6, 43, 57, 58, 61, 73, 74, 79, 80, 83, 94, 106)
 
@@ -120,10 +119,7 @@ def _spent_ms(join: PlanNode, big: PlanNode) -> float | None:
 
 def _tables(top: PlanNode) -> str:
     names = list(dict.fromkeys(scan.relation_name or "" for scan in tables_below(top)))
-    if not names:
-        return below_same_rows(top).label
-    more = len(names) - MOST_NAMED
-    return and_list([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
+    return some_of(names) if names else below_same_rows(top).label
 
 
 def _largest(top: PlanNode) -> str:

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
 from analyzer.checks.columns import type_of
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
-from analyzer.words.lists import and_list
+from analyzer.words.lists import and_list, some_of
 
 check = Check(
     __name__,

@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.altered_columns import dropped_with, holds_in_heirs, is_inherited
 from analyzer.checks.columns import words_of
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

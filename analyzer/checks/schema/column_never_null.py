@@ -17,12 +17,13 @@ from pglast.enums import BoolExprType, NullTestType
 
 from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.altered_columns import holds_in_heirs
-from analyzer.checks.grouping import left_out, listed, some_of, to_copy
+from analyzer.checks.grouping import left_out, listed, to_copy
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.statements.tree import Unparsable, single_statement
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Threshold
 from analyzer.checks.columns import words_of
-from analyzer.checks.grouping import listed, some_of, to_copy, to_copy_concurrently
+from analyzer.checks.grouping import listed, to_copy, to_copy_concurrently
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

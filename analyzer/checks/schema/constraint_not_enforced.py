@@ -10,9 +10,10 @@ VALID, then validate it. Leave it alone where it is documentation on purpose.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__, code="SC034", title="Constraint not enforced", severity=Severity.INFO, together=Severity.CRITICAL

@@ -10,10 +10,11 @@ mend those first. Leave it alone where old rows are known to break it and are ke
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC013", title="Constraint not validated", severity=Severity.INFO)
 

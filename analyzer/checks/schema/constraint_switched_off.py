@@ -12,11 +12,12 @@ VALID, then VALIDATE CONSTRAINT. Leave a trigger alone that somebody turned off 
 from collections.abc import Iterable, Iterator
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.schema.triggers import TriggerFacts
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC033", title="Triggers or foreign keys switched off", severity=Severity.WARNING)
 DISABLED = "D"

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.columns import type_of
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.checks.index.redundant_index import is_referenced
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, IndexFacts, TableFacts
 from analyzer.schema.foreign_keys import supporting_index
 from analyzer.schema.quoting import quote_identifier
+from analyzer.words.lists import some_of
 from analyzer.words.shares import share_words
 from analyzer.words.sizes import size_words
 

@@ -12,10 +12,11 @@ need.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, Threshold
-from analyzer.checks.grouping import some_of, to_copy
+from analyzer.checks.grouping import to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import qualified
+from analyzer.words.lists import some_of
 from analyzer.words.shares import share_words
 
 check = Check(

@@ -13,11 +13,12 @@ statements are given. Leave it alone where rows outlive their parents on purpose
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

@@ -12,10 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Threshold
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import foreign_key_owner
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

@@ -13,9 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.checks import Check
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC031", title="Table inheritance", severity=Severity.INFO)
 

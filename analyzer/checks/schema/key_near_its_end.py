@@ -13,13 +13,14 @@ ends before its column: ALTER SEQUENCE ... AS bigint, or NO MAXVALUE, which is d
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.key_space import KeySpace, integer_type, key_spaces
 from analyzer.schema.pace import Pace
 from analyzer.schema.quoting import qualified
 from analyzer.words.durations import months_words
+from analyzer.words.lists import some_of
 from analyzer.words.shares import share_words
 
 check = Check(

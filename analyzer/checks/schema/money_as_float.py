@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context
 from analyzer.checks.columns import retyped, to_retype, type_of, words_of
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__, code="SC021", title="Money in floating point", severity=Severity.INFO, together=Severity.CRITICAL

@@ -11,11 +11,11 @@ then only people who write SQL by hand are troubled.
 from collections.abc import Iterator
 
 from analyzer.checks import Check
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import needs_quotes, quote_identifier
-from analyzer.words.lists import and_list, counted
+from analyzer.words.lists import and_list, counted, some_of
 
 check = Check(__name__, code="SC029", title="Names that need quotes", severity=Severity.INFO)
 

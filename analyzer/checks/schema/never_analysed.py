@@ -12,10 +12,11 @@ that are filled and dropped within a job.
 from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, NotRun, Threshold
-from analyzer.checks.grouping import MOST_NAMES, left_out, listed, some_of
+from analyzer.checks.grouping import MOST_NAMES, left_out, listed
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Threshold
 from analyzer.checks.columns import retyped, to_retype, type_of
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

@@ -12,10 +12,11 @@ that very column.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.checks.policies import functions_per_row
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

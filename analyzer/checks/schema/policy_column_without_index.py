@@ -11,11 +11,12 @@ value in nearly all rows is left alone.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun, Threshold
-from analyzer.checks.grouping import listed, some_of, to_copy, to_copy_concurrently
+from analyzer.checks.grouping import listed, to_copy, to_copy_concurrently
 from analyzer.checks.policies import equal_columns
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

@@ -11,10 +11,11 @@ GRANT CREATE to the roles that make migrations, then REVOKE it from PUBLIC. Leav
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import comment, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC040", title="Everybody may create objects in a schema", severity=Severity.WARNING)
 

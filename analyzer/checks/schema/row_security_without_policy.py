@@ -11,10 +11,11 @@ ENABLE ROW LEVEL SECURITY, or drop the policies; write a policy, or mute this wh
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import qualified
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC037", title="Row security without policies", severity=Severity.INFO)
 

@@ -14,11 +14,12 @@ run, and those with a body in BEGIN ATOMIC: their names were resolved when they 
 from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import MOST_NAMES, left_out, listed, some_of, to_copy
+from analyzer.checks.grouping import MOST_NAMES, left_out, listed, to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.objects import FunctionFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC039", title="SECURITY DEFINER without search_path", severity=Severity.INFO)
 COMPILED = {"c", "internal"}

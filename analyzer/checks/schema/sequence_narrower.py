@@ -10,11 +10,12 @@ does no harm: the column's own limit ends both. Leave alone a maximum that was s
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.key_space import MOST_OF_TYPE, integer_type, key_spaces
 from analyzer.schema.quoting import qualified
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC020", title="Sequence ends before its column", severity=Severity.WARNING)
 

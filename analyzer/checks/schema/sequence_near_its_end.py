@@ -11,12 +11,13 @@ larger ones, and so has what prints them. Leave it alone where the end is meant.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun, Threshold
-from analyzer.checks.grouping import MOST_NAMES, left_out, listed, some_of, to_copy
+from analyzer.checks.grouping import MOST_NAMES, left_out, listed, to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.key_space import key_spaces
 from analyzer.schema.objects import SequenceFacts
 from analyzer.schema.quoting import qualified
+from analyzer.words.lists import some_of
 from analyzer.words.shares import share_words
 
 check = Check(

@@ -13,9 +13,10 @@ transaction.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC018", title="Serial columns instead of identity", severity=Severity.INFO)
 

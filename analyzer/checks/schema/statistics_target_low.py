@@ -12,11 +12,12 @@ has are judged.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
-from analyzer.checks.grouping import some_of, to_copy
+from analyzer.checks.grouping import to_copy
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

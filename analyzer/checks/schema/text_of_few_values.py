@@ -12,11 +12,12 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.checks.columns import is_text, words_of
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
 from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

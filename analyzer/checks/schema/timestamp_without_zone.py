@@ -15,9 +15,10 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check
 from analyzer.checks.columns import REWRITES, retyped, to_retype, type_of
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC016", title="Times without a time zone", severity=Severity.INFO)
 IN_UTC = f"Where the values are times of UTC. {REWRITES}"

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.columns import is_text, retyped, to_retype, words_of
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

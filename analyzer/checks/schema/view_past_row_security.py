@@ -17,11 +17,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, NotRun
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import qualified
 from analyzer.schema.row_security import OwnersView
+from analyzer.words.lists import some_of
 
 check = Check(__name__, code="SC041", title="View past row security", severity=Severity.WARNING)
 WITH_INVOKER = 150_000

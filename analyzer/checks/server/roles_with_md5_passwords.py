@@ -9,10 +9,10 @@ roles have one superusers and members of pg_read_all_data may see; the hashes th
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Fix, NotRun
-from analyzer.checks.grouping import some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.quoting import quote_identifier
+from analyzer.words.lists import some_of
 from analyzer.words.visible import visible_line
 
 check = Check(

@@ -11,9 +11,9 @@ were granted pg_hba_file_rules and its function.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Fix, NotRun
-from analyzer.checks.grouping import some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts
+from analyzer.words.lists import some_of
 
 check = Check(
     __name__,

@@ -17,7 +17,7 @@ from analyzer.schema.objects import SequenceFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, function_name, name_parts, walk, without_casts
-from analyzer.words.lists import and_list
+from analyzer.words.lists import some_of
 
 SET_BACK = Rule("MG052", "Sequence gives numbers again")
 OF_SEQUENCES = frozenset({"nextval", "setval", "currval"})
@@ -46,11 +46,10 @@ def drops_object(at: StepContext) -> Findings:
             continue
         needing = list(_needing(dropped, at))
         if needing:
-            more = [f"{len(needing) - MOST_NAMES} more"] if len(needing) > MOST_NAMES else []
             need = "needs" if len(needing) == 1 else "need"
             yield NEEDED.finding(
                 at, Severity.CRITICAL,
-                f"It fails: {and_list([*needing[:MOST_NAMES], *more])} {need} {dropped.what} {dropped.name}, and"
+                f"It fails: {some_of(needing, MOST_NAMES)} {need} {dropped.what} {dropped.name}, and"
                 " PostgreSQL refuses to drop it.",
                 "Change these first, and look at what they are for.", subject=str(dropped.name),
             )  # fmt: skip

@@ -15,7 +15,7 @@ from analyzer.review.rules.objects import CASCADE, NAMES_THEM
 from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.review.traffic import above
 from analyzer.schema.facts import IndexFacts, TableFacts
-from analyzer.words.lists import and_list
+from analyzer.words.lists import some_of
 
 VIEWS = Rule("MG016", "A view needs it")
 NEEDED = Rule("MG027", "Others rest on it")
@@ -34,7 +34,8 @@ def views_need_it(at: StepContext) -> Findings:
     does = "change the type of" if is_type else "drop"
     yield VIEWS.finding(
         at, Severity.CRITICAL,
-        f"It fails: {_named(views)} read{'s' if len(views) == 1 else ''} {what}, and PostgreSQL refuses to {does} it.",
+        f"It fails: {some_of(views, MOST_NAMES)} read{'s' if len(views) == 1 else ''} {what}, and PostgreSQL refuses to"
+        f" {does} it.",
         "Drop the views first and make them again, in one transaction." if at.action.column else
         "Drop the views first, or make them read something else.",
     )  # fmt: skip
@@ -53,7 +54,7 @@ def keys_need_it(at: StepContext) -> Findings:
         if empties
         else "Drop the foreign keys first, and look at what they guard."
     )
-    names = _named(_key_names(keys, at.known))
+    names = some_of(_key_names(keys, at.known), MOST_NAMES)
     yield NEEDED.finding(
         at, Severity.CRITICAL, f"It fails: {names} {rest} {_what(at)}, and PostgreSQL refuses to {does}.", hint,
         subject=_subject(at), foreign_keys=len(keys),
@@ -66,8 +67,8 @@ def heirs_need_it(at: StepContext) -> Findings:
     if heirs and not at.action.is_cascade:
         yield NEEDED.finding(
             at, Severity.CRITICAL,
-            f"It fails: {_named(heirs)} inherit{'s' if len(heirs) == 1 else ''} from {at.name}, and PostgreSQL refuses"
-            " to drop it.",
+            f"It fails: {some_of(heirs, MOST_NAMES)} inherit{'s' if len(heirs) == 1 else ''} from {at.name}, and"
+            " PostgreSQL refuses to drop it.",
             "Drop these in the same statement if they shall go, or ALTER TABLE ... NO INHERIT first.",
         )  # fmt: skip
 
@@ -108,7 +109,8 @@ def cascades(at: StepContext) -> Findings:
     gone = [*_heirs(at), *_key_names(_keys(at), at.known), *([] if at.action.kind is Kind.ALTER_TYPE else _views(at))]
     if gone:
         yield CASCADE.finding(
-            at, Severity.WARNING, f"CASCADE drops with {_what(at)}: {_named(gone)}.", NAMES_THEM, subject=_subject(at),
+            at, Severity.WARNING, f"CASCADE drops with {_what(at)}: {some_of(gone, MOST_NAMES)}.", NAMES_THEM,
+            subject=_subject(at),
         )  # fmt: skip
 
 
@@ -178,11 +180,6 @@ def index_dropped(at: StepContext) -> tuple[TableFacts | None, IndexFacts | None
 
 def _key_names(keys: list[KeyOf], known: Known) -> list[str]:
     return [f"foreign key {known.name_now(owner, key.name)} of {owner.qualified_name}" for owner, key in keys]
-
-
-def _named(names: list[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return and_list([*names[:MOST_NAMES], f"{more} more"] if more > 0 else names)
 
 
 def _what(at: StepContext) -> str:
