@@ -14,6 +14,7 @@ from analyzer.checks.engine import (
     AS_THEY_COME,
     Check,
     Context,
+    EveryOther,
     NotRun,
     Outcome,
     Rules,
@@ -28,7 +29,7 @@ from analyzer.checks.threshold import Threshold
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 
 __all__ = [
-    "ANYTHING", "AS_THEY_COME", "Check", "Context", "EvidenceLevel", "FailedCheck", "Finding", "Fix", "NotRun",
-    "Outcome", "Rules", "Severity", "Threshold", "all_checks", "checks_of", "failed_checks", "find", "in_words", "note",
-    "run_checks", "version",
+    "ANYTHING", "AS_THEY_COME", "Check", "Context", "EveryOther", "EvidenceLevel", "FailedCheck", "Finding", "Fix",
+    "NotRun", "Outcome", "Rules", "Severity", "Threshold", "all_checks", "checks_of", "failed_checks", "find",
+    "in_words", "note", "run_checks", "version",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ import inspect
 import logging
 import pkgutil
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -127,6 +127,16 @@ def rules_in_force(rules: Rules) -> Iterator[None]:
         _rules.reset(token)
 
 
+@dataclass(frozen=True, slots=True)
+class EveryOther:
+    """Codes of all checks but these, for one that speaks only where no other explains the time."""
+
+    but: frozenset[str] = frozenset()
+
+    def __contains__(self, code: object) -> bool:
+        return code not in self.but
+
+
 class Check:
     """A rule. ``check["rows_read"]`` is a threshold's value in force; ``@check.on(kind)`` gives it its function."""
 
@@ -137,7 +147,7 @@ class Check:
         code: str,
         title: str,
         severity: Severity,
-        gives_way_to: Collection[str] = (),
+        gives_way_to: Container[str] = (),
         together: Severity | None = None,
         reads_figures: bool = False,
         **thresholds: Threshold,
@@ -151,7 +161,7 @@ class Check:
         self.name = module.rpartition(".")[2]
         self.module = module
         self.code, self.title, self.severity = code, title, severity
-        self.gives_way_to = frozenset(gives_way_to)
+        self.gives_way_to = gives_way_to
         self.together, self.reads_figures = together, reads_figures
         self.thresholds: Mapping[str, Threshold] = thresholds
         self.node_types: tuple[str, ...] = ()
@@ -324,7 +334,8 @@ def _best_explained(findings: list[Finding], checks: Collection[Check]) -> list[
         by_code[finding.code].append(finding)
 
     def is_explained_better(finding: Finding) -> bool:
-        better = (other for code in gives_way.get(finding.code, ()) for other in by_code.get(code, ()))
+        codes = gives_way.get(finding.code, ())
+        better = (other for code in by_code.keys() - {finding.code} if code in codes for other in by_code[code])
         if finding.place is None:
             return any(not _is_little_of(other.time_ms, finding.time_ms) for other in better)
         return any(finding.place == other.place or finding.place in other.also_at for other in better)

@@ -13,7 +13,7 @@ the dropped rows are of all.
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EveryOther, EvidenceLevel, Threshold
 from analyzer.checks.joins import JOINS, below_same_rows, rounded, side, tables_below
 from analyzer.checks.misestimated import comparable_rows
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
@@ -32,14 +32,17 @@ DROPS = {
 }
 GROUPS = frozenset(("Aggregate", "Group", "Unique", "WindowAgg"))
 # for information, and of something else than the time of joins; 43 says less of the same
-TOLD_BESIDE = (6, 43, 57, 58, 61, 73, 74, 79, 80, 83, 94, 106)
+TOLD_BESIDE = frozenset({
+    "PL006", "PL043", "PL057", "PL058", "PL061", "PL073", "PL074", "PL079", "PL080", "PL083", "PL094", "PL106", "PL110",
+    "PL111",
+})  # fmt: skip
 
 check = Check(
     __name__,
     code="PL109",
     title="Join drops most of the rows that were made for it",
     severity=Severity.INFO,
-    gives_way_to=tuple(f"PL{number:03}" for number in range(1, 109) if number not in TOLD_BESIDE),
+    gives_way_to=EveryOther(but=TOLD_BESIDE),
     rows=Threshold(1_000, "rows", "judgement: fewer are no work"),
     kept_ratio=Threshold(0.20, "rows given / rows of the side", "judgement: above it another order gains little"),
     time=Threshold(5, "ms", "judgement: a shorter run is not worth another way to write it"),
