@@ -12,7 +12,7 @@ from functools import lru_cache
 from pglast import ast
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.sizing.rare_values import falls_by_rank, values_by_rank
+from analyzer.advice.sizing.rare_values import rare_values
 from analyzer.checks.column_widths import FIXED_WIDTHS
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.index_expressions import are_same
@@ -157,14 +157,12 @@ class KeyColumn:
         if rest > 1e-6 and others >= 0.5:
             rows = rest * present * table_rows
             widths = _interval_widths(statistics.histogram_bounds)
-            sampled_in_all = present * min(SAMPLED_ROWS, table_rows)
-            ranked = []
-            if falls_by_rank(common) and not widths:
-                ranked = values_by_rank(tuple(common), distinct, present * table_rows, sampled_in_all)
+            frequencies = statistics.most_common_freqs
+            ranked = [] if widths else rare_values(frequencies, statistics.null_frac, distinct, table_rows)
             if ranked:
                 classes += [ValueClass(count, share) for count, share in ranked]
             elif widths and others < rows * 0.9:
-                sampled = min(rows, rest * sampled_in_all)
+                sampled = min(rows, rest * present * min(SAMPLED_ROWS, table_rows))
                 classes += skewed_values(widths, others, rows, sampled, rest)
             else:
                 count = potential_values(others, rows)

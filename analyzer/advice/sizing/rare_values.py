@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from analyzer.checks import Threshold
+from analyzer.values.column_statistics import SAMPLED_ROWS
 
 LIMITS = {
     "common_values": Threshold(50, "values", "judgement: a list that ANALYZE filled, half of its usual 100 and more"),
@@ -33,6 +34,17 @@ def falls_by_rank(frequencies: Sequence[float]) -> bool:
     if len(frequencies) < LIMITS["common_values"].value or frequencies[-1] <= 0:
         return False
     return frequencies[len(frequencies) // 5] / frequencies[-1] > LIMITS["falling"].value
+
+
+def rare_values(
+    frequencies: Sequence[float], null_frac: float, distinct: float, table_rows: float
+) -> list[tuple[float, float]]:
+    """``values_by_rank`` of a column as pg_stats has it; empty, too, where its common values do not fall by rank."""
+    present = 1 - null_frac
+    common = tuple(f / present for f in frequencies if f > 0) if present > 0 else ()
+    if not falls_by_rank(common):
+        return []
+    return values_by_rank(common, distinct, present * table_rows, present * min(SAMPLED_ROWS, table_rows))
 
 
 @lru_cache(maxsize=256)

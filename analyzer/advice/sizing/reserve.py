@@ -7,11 +7,10 @@ import math
 from collections.abc import Iterable
 
 from analyzer.advice.definition import IndexDefinition
-from analyzer.advice.sizing.rare_values import falls_by_rank, values_by_rank
+from analyzer.advice.sizing.rare_values import falls_by_rank, rare_values
 from analyzer.checks import Threshold
 from analyzer.checks.column_widths import FIXED_WIDTHS
 from analyzer.schema.facts import ColumnFacts, TableFacts
-from analyzer.values.column_statistics import SAMPLED_ROWS
 
 # of built indexes beside their estimates: docs/performance.md, "Index sizes"
 LIMITS = {
@@ -55,12 +54,10 @@ def _of_key(name: str, is_expression: bool, table: TableFacts) -> float:
 
 def _goes_on_by_rank(column: ColumnFacts) -> bool:
     """Whether the number of rare values could be told from how the common ones fall; numbers have their histogram."""
-    present, rows = 1 - (column.null_frac or 0.0), column.table_rows or 0.0
-    if column.type_oid in FIXED_WIDTHS or not column.distinct_values or rows < 1 or present <= 0:
+    if column.type_oid in FIXED_WIDTHS or not column.distinct_values or column.table_rows < 1:
         return True
-    common = tuple(f / present for f in column.most_common_freqs or () if f > 0)
-    sampled = present * min(SAMPLED_ROWS, rows)
-    return bool(values_by_rank(common, column.distinct_values, present * rows, sampled))
+    freqs, null_frac = column.most_common_freqs or (), column.null_frac or 0.0
+    return bool(rare_values(freqs, null_frac, column.distinct_values, column.table_rows))
 
 
 def _is_shared(column: ColumnFacts) -> bool:
