@@ -13,9 +13,9 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.calls import own_name, unsteady_call
 from analyzer.statements.equivalents.correlated import ONE_VALUE
-from analyzer.statements.equivalents.notes import ANY_ORDER, ANY_ROWS, NO_TIES, NO_TIES_AT_LIMIT, Notes
+from analyzer.statements.equivalents.notes import ANY_ORDER, Notes
 from analyzer.statements.equivalents.or_union import may_raise
-from analyzer.statements.equivalents.output import has_no_ties
+from analyzer.statements.equivalents.output import note_ties
 from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, children, function_name, walk
 
@@ -94,10 +94,7 @@ def _note_order(statement: Node, facts: SchemaFacts, notes: Notes) -> None:
     """Of what depends on the order in which rows come: another plan may bring them in another one."""
     for node in walk(statement):
         if isinstance(node, ast.SelectStmt):
-            if any(node.distinctClause or ()):
-                notes.need(NO_TIES)
-            if (node.limitCount or node.limitOffset) and not has_no_ties(node, facts):
-                notes.need(NO_TIES_AT_LIMIT if node.sortClause else ANY_ROWS)
+            note_ties(node, facts, notes)
         elif isinstance(node, ast.FuncCall) and (node.over or (is_aggregate(node) and own_name(node) not in ONE_VALUE)):
             notes.need(ANY_ORDER)
 

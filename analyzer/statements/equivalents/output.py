@@ -4,6 +4,7 @@ from pglast import ast
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import column, integer_constant, sorted_by
+from analyzer.statements.equivalents.notes import ANY_ROWS, NO_TIES, NO_TIES_AT_LIMIT, Notes
 from analyzer.statements.equivalents.scopes import Tables, holds_key, owner, qualified, tables_of
 from analyzer.statements.output_names import is_name_known, output_name
 from analyzer.statements.tree import Node, name_parts
@@ -45,6 +46,14 @@ def has_no_ties(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
     return bool(tables) and holds_key(
         [owned for value in values if (owned := owner(value, tables)) is not None], tables, facts
     )
+
+
+def note_ties(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> None:
+    """What has to hold where another plan may bring the rows in another order: which of several that tie are taken."""
+    if any(select.distinctClause or ()):
+        notes.need(NO_TIES)
+    if (select.limitCount or select.limitOffset) and not has_no_ties(select, facts):
+        notes.need(NO_TIES_AT_LIMIT if select.sortClause else ANY_ROWS)
 
 
 def _named(node: Node, output: Output) -> Node | None:

@@ -15,8 +15,8 @@ from analyzer.statements.equivalents.build import all_of, column, integer, opera
 from analyzer.statements.equivalents.calls import own_name
 from analyzer.statements.equivalents.correlated import Correlated, correlated, is_of_any_order
 from analyzer.statements.equivalents.count_exists import asked_for_a_row
-from analyzer.statements.equivalents.notes import NO_TIES, NO_TIES_AT_LIMIT, Notes
-from analyzer.statements.equivalents.output import has_no_ties, output_of
+from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.output import note_ties, output_of
 from analyzer.statements.equivalents.scopes import Tables, asks_outside, own_nodes, replaced, tables_of
 from analyzer.statements.output_names import output_name
 from analyzer.statements.select_list import is_aggregate
@@ -59,7 +59,7 @@ def subquery_to_join(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
             join.larg, source = source, join
     if not joined:
         return False
-    _note_order(statement, facts, notes)
+    note_ties(statement, facts, notes)
     statement.targetList = tuple(
         target(replaced(value, joined), name or "?column?")
         if any(id(node) in joined for node in own_nodes(value))
@@ -124,14 +124,6 @@ def _obstacle(select: ast.SelectStmt, tables: Tables, links: list[ast.SubLink]) 
 
 def _holds(roots: tuple[object, ...], asking: set[int]) -> bool:
     return any(id(node) in asking for root in flat(roots) for node in own_nodes(root))
-
-
-def _note_order(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> None:
-    """Which of several rows that tie are taken may be another."""
-    if any(select.distinctClause or ()):
-        notes.need(NO_TIES)
-    if (select.limitCount or select.limitOffset) and not has_no_ties(select, facts):
-        notes.need(NO_TIES_AT_LIMIT)
 
 
 def _one_source(select: ast.SelectStmt) -> Node:
