@@ -68,6 +68,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
     periods, changes = plan_periods(record, timezone.now())
     happened = of_events(events_of_statement(record, window.start, window.end), record.server.dbname)
     marks = grouped([*changes, *happened], window.start, window.end, record.server.created_at)
+    has_no_plan = _has_no_plan(record)
     context = {
         "section": "statements",
         "server": record.server,
@@ -87,14 +88,14 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "suggestions": suggestions,
         "built": [s for s in suggested if s.closed_at is not None],
         "no_suggestions": [] if suggestions else list(record.no_suggestions.order_by("-said_at")[:3]),
-        "has_no_plan": _has_no_plan(record),
+        "has_no_plan": has_no_plan,
         "text_state": _text_state(record),
         "periods": periods,
         "plans": _plan_rows(plans, plan),
         "related": _related(record, is_open),
         "plan": plan,
         "plan_lines": plan_text(plan.plan) if plan else "",
-        "no_plan_because": "" if plan else _why_no_plan(record),
+        "no_plan_because": "" if plan else has_no_plan or _why_no_plan(record),
         "tables": tables_of(record),
         "notes": notes_of(record),
     }
@@ -205,9 +206,6 @@ def _why_no_plan(statement: Statement) -> str:
         .order_by("-at")
         .first()
     )
-    no_plan = _has_no_plan(statement)
-    if no_plan:
-        return no_plan
     if last is not None:
         return f"{last.decision.replace('_', ' ').capitalize()}: {last.reason}"
     if set(statement.entries.order_by().values_list("toplevel", flat=True).distinct()) == {False}:
