@@ -16,8 +16,8 @@ from analyzer.review.idle import does_nothing
 from analyzer.review.live_facts import LiveFacts
 from analyzer.review.locks import Mode, locks_of
 from analyzer.review.rules import (
+    called_by_name,
     design,
-    dropped_objects,
     enum_values,
     exists,
     fails,
@@ -53,7 +53,7 @@ RULES = (
     *row_security.RULES,
     *transactions.RULES,
     *objects.RULES,
-    *dropped_objects.RULES,
+    *called_by_name.RULES,
     *design.RULES,
     *reversible.RULES,
 )
@@ -225,7 +225,7 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
             yield CODE
         if action.kind is Kind.REINDEX_MANY and not action.is_concurrent:
             yield EACH_TABLE
-        is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade and not dropped_objects.judges(action)
+        is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade and not called_by_name.judges(action)
         if is_dropped or (action.kind is Kind.OTHER and not isinstance(action.statement, ast.TransactionStmt)):
             yield NO_RULE
         for relation in _relations(action):
