@@ -1,9 +1,6 @@
 """The misestimates of a plan, worked out once for all checks that explain them, and what they cost."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
-from typing import TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Iterable, Sequence
 
 from analyzer.checks.joins import tables_below
 from analyzer.checks.node import place, shown
@@ -12,37 +9,15 @@ from analyzer.checks.work_mem import spilled_ratio
 from analyzer.findings import Quantity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import Condition, read_condition
-from analyzer.plans.cut_short import Comparable, comparable
 from analyzer.plans.estimates import AffectedNode, Misestimate, misestimates
 from analyzer.plans.payers import RETURNS
 from analyzer.schema.facts import SchemaFacts
 
-Answer = TypeVar("Answer")
 ROW_MS = 0.0002  # measured: a cached row read and hashed takes 0.0001 to 0.0003 ms on PostgreSQL 18
 
 
-def once_a_plan(work_out: Callable[[Plan], Answer]) -> Callable[[Plan], Answer]:
-    """The answer stays as long as the plan: several checks of one plan ask for it."""
-    known: WeakKeyDictionary[Plan, Answer] = WeakKeyDictionary()
-
-    @wraps(work_out)
-    def answer(plan: Plan) -> Answer:
-        if plan not in known:
-            known[plan] = work_out(plan)
-        return known[plan]
-
-    return answer
-
-
-@once_a_plan
 def misestimates_of(plan: Plan) -> tuple[Misestimate, ...]:
-    return misestimates(plan)
-
-
-@once_a_plan
-def comparable_rows(plan: Plan) -> Comparable:
-    """Which nodes' rows tell of their estimates."""
-    return comparable(plan)
+    return plan.once(misestimates)
 
 
 def cost_ms(sufferers: Sequence[AffectedNode]) -> float | None:
@@ -87,10 +62,9 @@ def rows_in_words(misestimate: Misestimate) -> str:
 
 def statement_parameters(plan: Plan, numbers: frozenset[int]) -> frozenset[int]:
     """Those of ``$n`` that stand for the statement's values: up to 16 results of InitPlans are printed alike."""
-    return numbers - _returned_parameters(plan)
+    return numbers - plan.once(_returned_parameters)
 
 
-@once_a_plan
 def _returned_parameters(plan: Plan) -> frozenset[int]:
     matches = [RETURNS.search(node.subplan_name) for node in plan if node.subplan_name]
     return frozenset(int(name.strip(" $")) for match in matches if match for name in match[1].split(","))

@@ -38,10 +38,14 @@ class Comparable:
         return node not in self.repeated and node not in self.uncounted
 
 
-def comparable(plan: Plan, scans: dict[PlanNode, list[PlanNode]] | None = None) -> Comparable:
-    """What of an analyzed plan can be compared; a CTE is read as far as its ``scans`` together read it."""
+def comparable(plan: Plan) -> Comparable:
+    """What of an analyzed plan can be compared; a CTE is read as far as its scans together read it."""
+    return plan.once(_comparable)
+
+
+def _comparable(plan: Plan) -> Comparable:
     result = Comparable()
-    scans = cte_scans(plan) if scans is None else scans
+    scans = cte_scans(plan)
     hashed = _hashed(plan)
     _read(plan.root, _reader_of_root(plan), result, hashed)
     for cte in reversed(tuple(scans)):  # one that is defined later may read an earlier one, not the other way

@@ -178,7 +178,7 @@ class _Judged:
         self.wrong_factor = wrong_factor
         payers = subplan_users_of(plan)
         self.scans = payers.scans
-        self.comparable: Comparable = comparable(plan, self.scans)
+        self.comparable: Comparable = comparable(plan)
         self.definitions = {scan: cte for cte, scans in self.scans.items() for scan in scans}
         self.gathers = dict(zip(plan, payers.gathers, strict=True))
         self._estimates: dict[PlanNode, Estimate | None] = {}

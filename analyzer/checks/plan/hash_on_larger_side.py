@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import below_same_rows, rounded, side
-from analyzer.checks.misestimated import comparable_rows
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
 from analyzer.checks.scan import table_of, table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.plans.cut_short import comparable
 from analyzer.plans.estimates import estimate_of
 
 FORCED = {"Anti": "a newer PostgreSQL (16) may hash the other side", "Semi": "PostgreSQL 18 may hash the other side"}
@@ -39,7 +39,7 @@ def hash_on_larger_side(plan: Plan, context: Context) -> Iterator[Finding]:
     joins = [node for node in plan if node.node_type == "Hash Join" and node.loops and _is_larger(node)]
     if not joins:
         return
-    known = comparable_rows(plan)
+    known = comparable(plan)
     for join in joins:
         probing, hashed = side(join, "Outer"), side(join, "Inner")
         if probing is None or hashed is None or probing in known.stopped:

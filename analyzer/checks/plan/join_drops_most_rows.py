@@ -15,10 +15,10 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EveryOther, EvidenceLevel, Threshold
 from analyzer.checks.joins import JOINS, below_same_rows, rounded, side, tables_below
-from analyzer.checks.misestimated import comparable_rows
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.plans.cut_short import comparable
 from analyzer.plans.parallel import is_shared
 from analyzer.words.lists import and_list, some_of
 
@@ -78,7 +78,7 @@ def join_drops_most_rows(plan: Plan, context: Context) -> Iterator[Finding]:
 def _dropped(join: PlanNode) -> tuple[float, PlanNode, PlanNode] | None:
     """The time that dropped rows took, the join and the side that they came from."""
     given = _most_given(join)
-    if given is None or not join.loops or (join.plan is not None and join in comparable_rows(join.plan).stopped):
+    if given is None or not join.loops or (join.plan is not None and join in comparable(join.plan).stopped):
         return None
     dearest: tuple[float, PlanNode, PlanNode] | None = None
     for which in DROPS.get(join.join_type or "Inner", ()):

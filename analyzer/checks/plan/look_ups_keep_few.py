@@ -13,13 +13,14 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, NotRun, Threshold
 from analyzer.checks.joins import rounded, side
-from analyzer.checks.misestimated import ROW_MS, comparable_rows
+from analyzer.checks.misestimated import ROW_MS
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.checks.plan.join_keeps_few_of_scan import has_index
 from analyzer.checks.scan import is_system_table, table_facts, table_of, table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
+from analyzer.plans.cut_short import comparable
 from analyzer.schema.quoting import quote_identifier
 
 # what joins rows, or hands them on as they are
@@ -69,7 +70,7 @@ def look_ups_keep_few(join: PlanNode, context: Context) -> Iterator[Finding]:
     if (time_ratio(time_ms, join) or 0.0) < check["time_ratio"]:
         return
     asked, kept = outer.total_actual_rows or 0.0, join.total_actual_rows or 0.0
-    is_cut_short = join.plan is not None and scan in comparable_rows(join.plan).stopped
+    is_cut_short = join.plan is not None and scan in comparable(join.plan).stopped
     rows = f"{'' if is_cut_short else 'all '}{read:,.0f} rows"
     yield check.finding(
         subject=join.label,

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, side, tables_below
-from analyzer.checks.misestimated import comparable_rows, mending, misestimates_of, other_join_ms
+from analyzer.checks.misestimated import mending, misestimates_of, other_join_ms
 from analyzer.checks.node import place, run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import table_of, table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
+from analyzer.plans.cut_short import comparable
 from analyzer.plans.estimates import Misestimate, estimate_of
 from analyzer.plans.payers import without_subqueries_ms
 from analyzer.schema.facts import SchemaFacts
@@ -43,7 +44,7 @@ def nested_loop_underestimated(plan: Plan, context: Context) -> Iterator[Finding
     loops = [n for n in plan if n.node_type == "Nested Loop" and n.loops and _is_suspect(n)]
     if not loops:
         return
-    known = comparable_rows(plan)
+    known = comparable(plan)
     origins = misestimates_of(plan)
     for join in loops:
         outer, inner = side(join, "Outer"), side(join, "Inner")

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EveryOther, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, tables_below
-from analyzer.checks.misestimated import comparable_rows
 from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.plans.cut_short import comparable
 from analyzer.plans.node import SUBPLANS
 
 WHOLE = ("Seq Scan", "Index Only Scan", "Index Scan")
@@ -45,7 +45,7 @@ def sums_over_whole_tables(plan: Plan, context: Context) -> Iterator[Finding]:
     given = _given(plan, top) if top is not None else None
     if top is None or given is None or (run_ms or 0.0) < check["run_time"]:
         return
-    stopped = comparable_rows(plan).stopped
+    stopped = comparable(plan).stopped
     scans = [scan for scan in tables_below(top) if scan.loops]
     whole = [scan for scan in scans if scan not in stopped and _is_whole(scan)]
     read = sum(scan.total_rows_scanned or 0.0 for scan in whole)
