@@ -133,13 +133,9 @@ class DemoWorkload:
         self._stopping.set()
 
     def run(self, seconds: float | None = None) -> Totals:
-        first = self._connect()
+        first = self._first_session()
         if first is None:
             return self.totals
-        built_at = first.execute('SELECT "date_joined" FROM "auth_user" WHERE "id" = 1').fetchone()
-        if built_at is not None:
-            self._shop.built_at = built_at[0]
-        self._forget(first)
         served = [*[self._requests] * WORKERS, self._staff_requests]
         workers = [threading.Thread(target=self._work, args=[r], name=f"worker {n}") for n, r in enumerate(served)]
         for worker in workers:
@@ -152,6 +148,21 @@ class DemoWorkload:
                 worker.join()
             first.close()
         return self.totals
+
+    def _first_session(self) -> psycopg.Connection[Row] | None:
+        """It knows when the shop was built and is left in a transaction; None when we are to stop."""
+        while (connection := self._connect()) is not None:
+            try:
+                built_at = connection.execute('SELECT "date_joined" FROM "auth_user" WHERE "id" = 1').fetchone()
+                self._forget(connection)
+            except psycopg.OperationalError:  # the server went away since it took the connection
+                connection.close()
+                self.totals.reconnects += 1
+                continue
+            if built_at is not None:
+                self._shop.built_at = built_at[0]
+            return connection
+        return None
 
     def _forget(self, connection: psycopg.Connection[Row]) -> None:
         """Begin a transaction and leave it at that, as a script does that waits for another service."""

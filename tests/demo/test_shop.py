@@ -287,6 +287,23 @@ def test_it_survives_a_restart_of_the_server(server: servers.Server) -> None:
     assert process.returncode == 0, log
 
 
+class CutAtFirst(DemoWorkload):
+    """Its first session ends as soon as it is there, as where the server stops at that moment."""
+
+    def _connect(self) -> psycopg.Connection[Any] | None:
+        connection = super()._connect()
+        if connection is not None and not self.totals.reconnects:
+            with psycopg.connect(self.dsn, autocommit=True) as other:
+                other.execute("select pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+        return connection
+
+
+def test_it_begins_again_where_its_first_session_is_cut(server: servers.Server) -> None:
+    totals = CutAtFirst(server.socket_dsn("shop", "shop"), seed=3).run(2)
+    assert totals.reconnects == 1
+    assert totals.pages
+
+
 def test_same_seed_gives_the_same_arrivals_and_rates_drift() -> None:
     def times(seed: str) -> list[float]:
         stream = Arrivals(ENDPOINTS[0], 2.0, random.Random(seed))
