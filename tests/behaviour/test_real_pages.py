@@ -31,7 +31,10 @@ def named_and_false(found, findings, pages):
     return named, false
 
 
-@pytest.mark.parametrize(("app", "intervals"), LEAST_NAMED)
+@pytest.mark.parametrize(
+    ("app", "intervals"),
+    [pytest.param(*each, marks=pytest.mark.long if each[1] == 60 else ()) for each in LEAST_NAMED],
+)
 def test_what_is_named_is_true_and_most_is_named(app, intervals):
     found = recording(app)
     pages = sorted(found.pages)
@@ -46,7 +49,7 @@ def test_what_is_named_is_true_and_most_is_named(app, intervals):
     assert hits / total >= LEAST_NAMED[app, intervals]
 
 
-@pytest.mark.parametrize("app", ["oscar", "pretix"])
+@pytest.mark.parametrize("app", ["oscar", pytest.param("pretix", marks=pytest.mark.long)])
 def test_pages_that_repeat_nothing_get_no_finding(app):
     """The very pages, without those that repeat a statement: sessions, permissions, notifications, single rows."""
     found = recording(app)
