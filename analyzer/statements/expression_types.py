@@ -173,7 +173,8 @@ class Expressions:
                     self.ask(right, "integer")  # an element of an array, not a key
                 return self.known(left)
             if name == "||":
-                self._meet([left, right])
+                if not {self.known(left), self.known(right)} & rules.MADE_TEXT:
+                    self._meet([left, right])
                 return self.known(left) if self.known(left) == self.known(right) else None
             if name in ("->>", "#>>"):
                 return "text"

@@ -12,6 +12,7 @@ from analyzer.statements.tree import Node, operator_name
 NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
 FRACTIONS = frozenset({"numeric", "real", "double precision"})
 MOMENTS = frozenset({"timestamp without time zone", "timestamp with time zone"})
+MADE_TEXT = NUMBERS | MOMENTS | {"date", "uuid", "boolean"}  # by ||, as it has no operator of their own
 TEXTS = frozenset({"text", "character varying", "character", "name"})
 ALIASES = {
     "int2": "smallint", "int4": "integer", "int": "integer", "int8": "bigint", "decimal": "numeric", "float4": "real",

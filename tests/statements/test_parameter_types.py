@@ -95,6 +95,7 @@ CASES = [
     ("select * from t where $1 is null or id = $1::integer", {1: "integer"}),
     ("select * from t where case when $1 is null then is_on else n = $1 end", {1: "integer"}),
     ("select array_cat(array[$1], levels), array[$2] || levels, levels || $3 from t", {1: "integer", 2: "integer"}),
+    ("select case when is_on then $1 else $2 end || n, born || coalesce($3, $4) from t", {}),
     ("select * from t where n = (array[$1, $2])[$3] and id = any (array(select $4))",
      {1: "integer", 2: "integer", 4: "bigint"}),
     ("select xmlelement(name a, $1), xmlforest($2 as b), array_fill($3, array[$4]), pg_size_pretty($5) from t",
