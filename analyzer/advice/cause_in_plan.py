@@ -47,7 +47,13 @@ def in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str | 
         if isinstance(node, ast.A_Expr) and (reason := _compared(node, scan.table, written)):
             return reason
     excluded = [p for _, use in uses for p in use.predicates if p.operator in EXCLUDING]
-    others = [p for _, use in uses for p in use.predicates if p.operator not in EXCLUDING | {"other"}]
+    beside = {p.arm[0] for p in excluded if p.arm is not None}  # an OR with one of them excludes as it does
+    others = [
+        p
+        for _, use in uses
+        for p in use.predicates
+        if p.operator not in EXCLUDING | {"other"} and (p.arm is None or p.arm[0] not in beside)
+    ]
     if excluded and not others:
         names = some_of(list(dict.fromkeys(p.column for p in excluded)))
         reason = f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index"

@@ -46,10 +46,9 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
         )
     searching = POSITION.match(predicate.expression or "")
     if searching is not None and kind_of(IndexColumn(column.name), column) == "text":
-        return (
-            f"No index serves {searching[2]}(). {column.name} LIKE '%...%' asks for the same rows, and a trigram index"
-            f" on {column.name} serves that."
-        )
+        return f"No index serves {searching[2]}().{_in_place_of_position(predicate, column.name)}"
+    if predicate.expression is not None and predicate.expression.startswith("regexp_like("):
+        return _regexp_like(predicate.expression, column.name)
     if predicate.expression is not None and not can_be_key(predicate.expression):
         if zoned := time_zone_column(predicate.expression, table):
             return _by_time_zone(without_values(predicate.expression), zoned)
@@ -74,6 +73,27 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
     if is_ordered and not predicate.is_in_or and not fits_btree(key, table) and key_bytes(key, table) > 0:
         return f"{too_wide(key, table)}."
     return None
+
+
+def _in_place_of_position(predicate: Predicate, name: str) -> str:
+    """``position('x' in name) > 0`` asks for the rows that hold it, ``= 1`` for those that begin with it; of another
+    number, or one that is not known, LIKE tells nothing like it."""
+    if predicate.operator in ("gt", "ne"):
+        return f" {name} LIKE '%...%' asks for the rows that hold it, and a trigram index on {name} serves that."
+    if predicate.operator == "eq" and predicate.constants == ("1",):
+        return f" {name} LIKE '...%' asks for the same rows, and an index on {name} with text_pattern_ops serves that."
+    return f" Another condition on {name} itself, such as LIKE, could use one."
+
+
+def _regexp_like(expression: str, name: str) -> str | None:
+    statements = parse(f"SELECT {expression}")
+    call = None if isinstance(statements, Unparsable) else statements[0].stmt.targetList[0].val
+    if call is None or not isinstance(call.args[0], ast.ColumnRef):
+        return None
+    operator = "~" if len(call.args) == 2 else "~ or ~*"
+    return (
+        f"No index serves regexp_like(). {name} {operator} '...' can ask for the same rows, and an index serves that."
+    )
 
 
 def _unknown_constant(expression: str) -> str | None:

@@ -22,6 +22,7 @@ from analyzer.statements.tree import (
     conjuncts,
     function_name,
     name_parts,
+    only_element,
     operator_name,
     text_of,
     walk,
@@ -74,6 +75,9 @@ def _optional(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | N
     """``n = coalesce($1, n)``, ``coalesce(n = $1, true)``, ``$1 is null or n = $1``, and CASE in their place."""
     if isinstance(condition, ast.A_Expr):
         return _with_itself(condition, block, facts)
+    if (asked := _asked_alone(condition)) is not None:
+        whole = f"({shown(asked)}) IS TRUE" if isinstance(condition, ast.BooleanTest) else shown(condition)
+        return f"No index serves {whole}. {shown(asked)} by itself asks for the same rows, and one can serve that."
     if isinstance(condition, ast.CoalesceExpr):
         asked = condition.args[0] if len(condition.args) == 2 and _is_true(condition.args[1]) else None
         return None if asked is None else _coalesced(condition, asked, block, facts)
@@ -98,6 +102,17 @@ def _optional(condition: Node, block: TableBlock, facts: SchemaFacts) -> str | N
         f"{shown(condition)} is true of every row where {_is_so(values[0])}. Send {' OR '.join(map(shown, asked))} only"
         f" where that is not so: an index can serve it. {BUILT}"
     )
+
+
+def _asked_alone(condition: Node) -> Node | None:
+    """``n = $1`` of ``(n = $1) IS TRUE`` and ``coalesce(n = $1, false)``: in WHERE and ON what is NULL is not true."""
+    if isinstance(condition, ast.BooleanTest) and condition.booltesttype == enums.BoolTestType.IS_TRUE:
+        asked = condition.arg
+    elif isinstance(condition, ast.CoalesceExpr) and len(condition.args) == 2 and _is_boolean(condition.args[1], False):
+        asked = condition.args[0]
+    else:
+        return None
+    return asked if _is_searched(asked) else None
 
 
 def _is_so(arm: Node) -> str:
@@ -138,21 +153,26 @@ def _with_itself(condition: Node, block: TableBlock, facts: SchemaFacts) -> str 
         bounds = zip((">=", "<="), condition.rexpr, strict=True)
         ends = (ast.A_Expr(Kind.AEXPR_OP, (ast.String(op),), condition.lexpr, bound) for op, bound in bounds)
         return next(filter(None, (_with_itself(end, block, facts) for end in ends)), None)
-    operator = operator_name(condition)
-    if condition.kind != Kind.AEXPR_OP or condition.lexpr is None or operator not in TRUE_OF_ITSELF:
+    if condition.kind == Kind.AEXPR_IN and len(condition.rexpr) == 1:
+        condition = ast.A_Expr(Kind.AEXPR_OP, condition.name, condition.lexpr, condition.rexpr[0])
+    operator, is_any = operator_name(condition), condition.kind == Kind.AEXPR_OP_ANY
+    is_comparison = condition.kind in (Kind.AEXPR_OP, Kind.AEXPR_OP_ANY) and condition.lexpr is not None
+    if not is_comparison or operator not in TRUE_OF_ITSELF:
         return None
     for side, other, seen in (
         (condition.lexpr, condition.rexpr, operator),
-        (condition.rexpr, condition.lexpr, TURNED.get(operator, operator)),
+        *([] if is_any else [(condition.rexpr, condition.lexpr, TURNED.get(operator, operator))]),
     ):
         branches = _branches(other)
         values = [b for b in branches if not _has_column(b)]
         itself = [b for b in branches if _has_column(b)]
-        if not isinstance(side, ast.ColumnRef) or not values or [text_of(b) for b in itself] != [text_of(side)]:
+        compared = [only_element(b) if is_any else b for b in itself]
+        is_itself = len(compared) == 1 and compared[0] is not None and text_of(compared[0]) == text_of(side)
+        if not isinstance(side, ast.ColumnRef) or not values or not is_itself:
             continue
         is_case = isinstance(other, ast.CaseExpr)
         column = block.table.column(name_parts(side.fields)[-1])
-        if column is None or not all(_is_of_type(v, column.type_name) for v in values):
+        if column is None or not all(_is_of_type(v, column.type_name, is_array=is_any) for v in values):
             continue
         if not is_case and branches[-1] is not itself[0]:  # COALESCE(n, $1): the value counts where n is NULL
             continue
@@ -160,7 +180,8 @@ def _with_itself(condition: Node, block: TableBlock, facts: SchemaFacts) -> str 
         if all(isinstance(v, ast.A_Const) and v.isnull for v in values):
             rest = "" if block.is_never_null(column.name, facts) else f", which {name} IS NOT NULL asks as well"
             return f"{shown(condition)} compares {name} with itself{rest}. {BUILT}"
-        asked = f"{name} {seen} {without_values(text_of(values[0])) if len(values) == 1 else '...'}"
+        value = shown(values[0]) if len(values) == 1 else "..."
+        asked = f"{name} {seen} {f'ANY({value})' if is_any else value}"
         where = "in one of its cases" if is_case else "where there is no value"
         if not block.is_never_null(column.name, facts):
             return (
@@ -190,19 +211,25 @@ def _has_column(node: Node | None) -> bool:
 
 
 def _is_true(node: Node) -> bool:
+    return _is_boolean(node, True)
+
+
+def _is_boolean(node: Node, value: bool) -> bool:
     inner = without_casts(node)
-    return isinstance(inner, ast.A_Const) and isinstance(inner.val, ast.Boolean) and bool(inner.val.boolval)
+    return isinstance(inner, ast.A_Const) and isinstance(inner.val, ast.Boolean) and bool(inner.val.boolval) == value
 
 
 def _is_plain_value(node: Node) -> bool:
     return isinstance(without_casts(node), (ast.ParamRef, ast.A_Const))
 
 
-def _is_of_type(value: Node, type_name: str) -> bool:
+def _is_of_type(value: Node, type_name: str, *, is_array: bool = False) -> bool:
     """Of a value in the place of a column: one of another type would make of the comparison another one."""
     if any(isinstance(n, ast.FuncCall) for n in walk(value)):
         return False
     casts = {text_of(n).rpartition(" AS ")[2].rstrip(")") for n in walk(value) if isinstance(n, ast.TypeCast)}
+    if is_array:
+        casts = {cast.removesuffix("[]") for cast in casts}
     plain = type_name.partition("(")[0]
     return all(cast.partition("(")[0] == plain or {cast, plain} <= {"text", "character varying"} for cast in casts)
 

@@ -13,8 +13,9 @@ from analyzer.advice.planner import Planner, Resized
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.errors import costing_only
 from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.inner_query import planned_query, refreshed_view
-from analyzer.statements.parse import is_system_table, parse_statement
+from analyzer.statements.parse import TableName, is_system_table, parse_statement
 from analyzer.statements.resolution import (
     AlikeResolutions,
     Resolution,
@@ -164,7 +165,11 @@ def counted_together(workload: Iterable[WorkloadStatement], facts: SchemaFacts) 
     if facts.server_version_num < BY_NAME_FROM:
         return []
     others_of: dict[str, list[str]] = {}
-    for written in dict.fromkeys(t for s in workload for t in parse_statement(s.sql).tables if t.schema):
+    texts: dict[TableName, set[str]] = {}  # fingerprints, which are the same whatever the schema
+    for statement in workload:
+        for written in parse_statement(statement.sql).tables:
+            texts.setdefault(written, set()).add(fingerprint(statement.sql) or statement.sql)
+    for written in filter(lambda each: each.schema, texts):
         table = facts.find_table(written.name, written.schema)
         if table is None:
             continue
@@ -174,13 +179,13 @@ def counted_together(workload: Iterable[WorkloadStatement], facts: SchemaFacts) 
             for other in facts.tables_named(table.name)
             if other is not table and [c.name for c in other.columns] == columns
             and other.activity.seq_scans + other.activity.index_scans > 0
+            and not texts[written] <= texts.get(TableName(other.schema, other.name), set())
         ]  # fmt: skip
         if others:
             others_of[table.qualified_name] = others
-    named = {name: others for name, others in others_of.items() if not all(other in others_of for other in others)}
     return [
         "PostgreSQL 18 counts a statement on tables of one name and columns in several schemas as one, so what stands"
         f" here under {name} may have run on {', '.join(others[:MOST_NAMED])}"
         f"{' and others' if len(others) > MOST_NAMED else ''} too: see whether it wants the same."
-        for name, others in list(named.items())[:MOST_NAMED]
+        for name, others in list(others_of.items())[:MOST_NAMED]
     ]

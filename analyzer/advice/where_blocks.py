@@ -10,6 +10,7 @@ from pglast.enums import JoinType
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import TableUse
 from analyzer.statements.equivalents.scopes import is_never_null
+from analyzer.statements.negation import pushed_down
 from analyzer.statements.tree import (
     Node,
     Unparsable,
@@ -63,10 +64,10 @@ class TableBlock:
         """The parts of WHERE, and of each ON that leaves rows of the table out, which must all hold."""
         if isinstance(self.node, ast.MergeStmt):
             return
-        yield from conjuncts(self.node.whereClause)
+        yield from conjuncts(pushed_down(self.node.whereClause))
         for join in walk_block(self.sources):
             if isinstance(join, ast.JoinExpr) and self._narrows(join):
-                yield from conjuncts(join.quals)
+                yield from conjuncts(pushed_down(join.quals))
 
     def _narrows(self, join: Node) -> bool:
         side = NULLED_SIDE.get(join.jointype)

@@ -60,7 +60,10 @@ def why_none(
 
 def _serving(scan: Scan) -> str:
     index = next((i for i in scan.table.indexes if i.name == scan.index), None)
-    held = f" (for rows with {index.predicate.strip('()')})" if index is not None and index.predicate else ""
+    predicate = (index.predicate if index is not None else None) or ""
+    if predicate.startswith("(") and predicate.endswith(")"):  # as pg_get_expr() writes all but calls
+        predicate = predicate[1:-1]
+    held = f" (for rows with {predicate})" if predicate else ""
     return f"{scan.index} on {scan.table.qualified_name}{held}"
 
 

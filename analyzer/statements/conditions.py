@@ -6,12 +6,23 @@ from dataclasses import dataclass, replace
 from pglast import ast, enums
 
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate
+from analyzer.statements.negation import negated
 from analyzer.statements.operators import COMPARISONS, CONTAINMENT, MIRRORED, TURNED
 from analyzer.statements.patterns import LISTED, PATTERNS, STARTS_WITH, has_fixed_start, like_kind
 from analyzer.statements.scope import Scope, ScopedColumn
 from analyzer.statements.sides import Side, Sides
 from analyzer.statements.time_ago import ago_parameter
-from analyzer.statements.tree import Node, conjuncts, function_name, name_parts, operator_name, text_of, walk
+from analyzer.statements.tree import (
+    Node,
+    conjuncts,
+    disjuncts,
+    function_name,
+    name_parts,
+    only_element,
+    operator_name,
+    text_of,
+    walk,
+)
 
 Kind = enums.A_Expr_Kind
 
@@ -66,7 +77,7 @@ class Conditions:
 
     def _or(self, node: Node) -> Iterator[ColumnPredicate]:
         """What every arm asks for holds by itself, as the planner takes it out; the rest is one arm's each."""
-        arms = [{text_of(part): part for part in conjuncts(arg)} for arg in _alternatives(node)]
+        arms = [{text_of(part): part for part in conjuncts(arg)} for arg in disjuncts(node)]
         common = [text for text in arms[0] if all(text in arm for arm in arms[1:])]
         for text in common:
             yield from self._one(arms[0][text])
@@ -99,18 +110,14 @@ class Conditions:
                 arm = (number, at, len(branches))
                 yield replace(condition, predicate=replace(condition.predicate, is_in_or=True, arm=arm))
 
-    def _one_branch(self, node: Node) -> Iterator[ColumnPredicate]:
-        for conjunct in conjuncts(node):
-            yield from self._one(conjunct)
-
     def _not(self, node: Node) -> Iterator[ColumnPredicate]:
-        opposite = {
-            "is_true": "is_false", "eq": "ne", "in": "not_in", "any": "not_in", "is_null": "is_not_null",
-            "is_not_null": "is_null", "in_subquery": "not_in",
-        }  # fmt: skip
+        if (opposite_condition := negated(node)) is not None:
+            yield from self.read(opposite_condition)
+            return
+        opposite = {"is_true": "is_false", "in_subquery": "not_in"}
         if isinstance(node, ast.SubLink) and node.subLinkType == enums.SubLinkType.EXISTS_SUBLINK:
             return
-        inner = list(self._one_branch(node))
+        inner = list(self.read(node))
         for condition in inner:
             new = opposite.get(condition.predicate.operator, "other") if len(inner) == 1 else "other"
             yield replace(condition, predicate=replace(condition.predicate, operator=new))
@@ -129,7 +136,7 @@ class Conditions:
         match node.kind:
             case Kind.AEXPR_OP if isinstance(node.lexpr, ast.RowExpr) and isinstance(node.rexpr, ast.RowExpr):
                 yield from self._rows(node, COMPARISONS.get(operator, "other"))
-            case Kind.AEXPR_OP if (asked := _asked_with_a_value(node)) is not None:
+            case Kind.AEXPR_OP | Kind.AEXPR_OP_ANY if (asked := _asked_with_a_value(node)) is not None:
                 yield from self._arms([[asked], []])
             case Kind.AEXPR_OP if node.lexpr is not None:
                 if operator in PATTERNS:
@@ -221,11 +228,12 @@ class Conditions:
         parameters = tuple(n for o in others for n in o.parameters)
         if side.column is not None:
             self._note(parameters, operator, side)
+            text = ""
             if any(o.own_columns for o in others):
-                operator = "other"
+                operator, text = "other", "IN"
             constants = [o.constant for o in others if o.constant]
             found = Predicate(
-                side.column.name, operator, parameters, None, side.expression, len(values),
+                side.column.name, operator, parameters, None, side.expression, len(values), text=text,
                 constants=tuple(constants) if operator == "in" and len(constants) == len(values) else (),
             )  # fmt: skip
             yield ColumnPredicate(side.column, found)
@@ -303,22 +311,19 @@ class Conditions:
                 )
 
 
-def _alternatives(node: Node) -> Iterator[Node]:
-    """The arms of an OR; ``(a OR b) OR c`` has three."""
-    for argument in node.args:
-        if isinstance(argument, ast.BoolExpr) and argument.boolop == enums.BoolExprType.OR_EXPR:
-            yield from _alternatives(argument)
-        else:
-            yield argument
-
-
 def _asked_with_a_value(node: Node) -> Node | None:
-    """``n = $1`` of ``n = coalesce($1, n)``, which is that, planned with a value."""
+    """``n = $1`` of ``n = coalesce($1, n)``, which is that, planned with a value; so with ANY and ARRAY[n]."""
     for side, other in ((node.rexpr, node.lexpr), (node.lexpr, node.rexpr)):
         if not isinstance(side, ast.CoalesceExpr) or not isinstance(other, ast.ColumnRef):
             continue
         *values, itself = side.args
-        if text_of(itself) == text_of(other) and not any(isinstance(n, ast.ColumnRef) for n in walk(tuple(values))):
+        if node.kind == Kind.AEXPR_OP_ANY:
+            itself = only_element(itself)
+        if (
+            itself is not None
+            and text_of(itself) == text_of(other)
+            and not any(isinstance(n, ast.ColumnRef) for n in walk(tuple(values)))
+        ):
             pair = (values[0], other) if side is node.lexpr else (other, values[0])
             return ast.A_Expr(node.kind, node.name, *pair)
     return None

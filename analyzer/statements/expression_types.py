@@ -117,7 +117,10 @@ class Expressions:
                 return self._array(node, scope)
             case ast.A_Indirection():
                 self._each(node.indirection or (), scope)
-                kind = self.known(self.value(node.arg, scope))
+                whole = self.value(node.arg, scope)
+                if isinstance(whole, Open) and whole.is_array:
+                    return replace(whole, is_array=False)
+                kind = self.known(whole)
                 return kind.removesuffix("[]") if kind and kind.endswith("[]") else None
             case ast.SubLink():
                 return self._sublink(node, scope)
@@ -170,7 +173,8 @@ class Expressions:
                     self.ask(right, "integer")  # an element of an array, not a key
                 return self.known(left)
             if name == "||":
-                self._meet([left, right])
+                if not {self.known(left), self.known(right)} & rules.MADE_TEXT:
+                    self._meet([left, right])
                 return self.known(left) if self.known(left) == self.known(right) else None
             if name in ("->>", "#>>"):
                 return "text"
@@ -189,15 +193,17 @@ class Expressions:
 
     def _sides(self, node: Node, scope: TypeScope) -> tuple[Value, Value]:
         """What is compared with "current_date - $1" tells what that is: a date, or a number of days."""
-        left = None if _may_be_days(node.lexpr) else self.value(node.lexpr, scope) if node.lexpr is not None else None
+        left = (
+            None if rules.may_be_days(node.lexpr) else self.value(node.lexpr, scope) if node.lexpr is not None else None
+        )
         right = self._days_or_date(node.rexpr, scope, left)
-        if _may_be_days(node.lexpr):
+        if rules.may_be_days(node.lexpr):
             left = self._days_or_date(node.lexpr, scope, right)
         return left, right
 
     def _days_or_date(self, node: Node, scope: TypeScope, other: Value) -> Value:
         is_number = self.known(other) in rules.NUMBERS
-        if is_number and _may_be_days(node) and self.known(self.value(node.lexpr, scope)) == "date":
+        if is_number and rules.may_be_days(node) and self.known(self.value(node.lexpr, scope)) == "date":
             return "integer"  # date - date, as the server reads it
         return self.value(node, scope)
 
@@ -305,6 +311,8 @@ class Expressions:
             case SubLink.EXPR_SUBLINK:
                 return first
             case SubLink.ARRAY_SUBLINK:
+                if isinstance(first, Open) and not first.is_array:
+                    return replace(first, is_array=True)
                 kind = self.known(first)
                 return kind and f"{kind}[]"
             case SubLink.ANY_SUBLINK | SubLink.ALL_SUBLINK | SubLink.ROWCOMPARE_SUBLINK:
@@ -318,13 +326,3 @@ class Expressions:
 
     def _only_bare(self, value: Value) -> Value:
         return value if isinstance(value, Open) and value.is_bare else None
-
-
-def _may_be_days(node: Node) -> bool:
-    return (
-        isinstance(node, ast.A_Expr)
-        and node.kind == Kind.AEXPR_OP
-        and operator_name(node) == "-"
-        and isinstance(node.rexpr, ast.ParamRef)
-        and node.lexpr is not None
-    )

@@ -24,7 +24,7 @@ WRAPPERS = ("lower", "upper", "btrim", "unaccent")
 # of functions on texts those that are IMMUTABLE: unaccent() and concat() are STABLE, and computed when it runs
 FOLDED = frozenset({
     "lower", "upper", "btrim", "ltrim", "rtrim", "replace", "regexp_replace", "translate", "left", "right", "substring",
-    "like_escape",
+    "like_escape", "reverse",
 })  # fmt: skip
 # types whose texts depend on settings, so that they are made when it runs
 WRITTEN_BY_SETTINGS = frozenset({"date", "timestamp", "timestamptz", "time", "timetz", "interval", "money", "regclass"})
@@ -39,6 +39,8 @@ def like_kind(pattern: Node) -> str:
     pattern = without_casts(pattern)
     if isinstance(pattern, ast.A_Const) and isinstance(pattern.val, ast.String):
         return "like_leading" if pattern.val.sval[:1] in ("%", "_") else "like_prefix"
+    if isinstance(pattern, ast.FuncCall) and function_name(pattern) == "reverse" and len(pattern.args or ()) == 1:
+        return _reversed_kind(pattern.args[0])
     if isinstance(pattern, ast.FuncCall) and pattern.args and function_name(pattern) in (*WRAPPERS, "like_escape"):
         kind = like_kind(pattern.args[0])
         return "like" if kind == "like_prefix" and function_name(pattern) not in FOLDED else kind
@@ -51,6 +53,14 @@ def like_kind(pattern: Node) -> str:
             return "like_prefix" if _is_folded(pattern) else "like"
         return kind
     return "like"
+
+
+def _reversed_kind(pattern: Node) -> str:
+    """Of ``reverse('%.com')``, where an index on reverse(column) serves the end of a text."""
+    inner = without_casts(pattern)
+    if not isinstance(inner, ast.A_Const) or not isinstance(inner.val, ast.String):
+        return "like"
+    return "like_leading" if inner.val.sval[-1:] in ("%", "_") else "like_prefix"
 
 
 def _is_folded(node: Node) -> bool:

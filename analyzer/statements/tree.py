@@ -173,6 +173,12 @@ def without_casts(node: Node) -> Node:
     return node
 
 
+def only_element(node: Node) -> Node | None:
+    """``x`` of ``ARRAY[x]``."""
+    inner = without_casts(node)
+    return inner.elements[0] if isinstance(inner, ast.A_ArrayExpr) and len(inner.elements or ()) == 1 else None
+
+
 def name_parts(names: tuple[Node, ...] | None) -> tuple[str, ...]:
     """A qualified name's strings: of a function, an operator, a type."""
     return tuple(part.sval for part in names or () if isinstance(part, ast.String))

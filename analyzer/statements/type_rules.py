@@ -5,9 +5,14 @@ Not complete: an expression that is not listed has no known type, and then nothi
 
 import re
 
+from pglast import ast, enums
+
+from analyzer.statements.tree import Node, operator_name
+
 NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
 FRACTIONS = frozenset({"numeric", "real", "double precision"})
 MOMENTS = frozenset({"timestamp without time zone", "timestamp with time zone"})
+MADE_TEXT = NUMBERS | MOMENTS | {"date", "uuid", "boolean"}  # by ||, as it has no operator of their own
 TEXTS = frozenset({"text", "character varying", "character", "name"})
 ALIASES = {
     "int2": "smallint", "int4": "integer", "int": "integer", "int8": "bigint", "decimal": "numeric", "float4": "real",
@@ -99,3 +104,14 @@ def arithmetic_result(operator: str, left: str, right: str) -> str | None:
     if left in MOMENTS and right in MOMENTS:
         return "interval"
     return None
+
+
+def may_be_days(node: Node) -> bool:
+    """``day - $1``: of a date, days."""
+    return (
+        isinstance(node, ast.A_Expr)
+        and node.kind == enums.A_Expr_Kind.AEXPR_OP
+        and operator_name(node) == "-"
+        and isinstance(node.rexpr, ast.ParamRef)
+        and node.lexpr is not None
+    )

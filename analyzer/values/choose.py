@@ -97,6 +97,9 @@ def choose_values(
         for number, held in (partial or {}).items():
             of_column = statistics.get(_key(uses[number])) if number in uses else None
             values = (of_column.rare if is_rare else of_column.typical) if of_column else []
+            if of_column and isinstance(held, HeldValue) and held.end:
+                end = _range_value(uses[number].operator, of_column, types[number - 1], is_rare, now)
+                values = [end] if end is not None else []
             if (value := held.pick(values)) is not None:
                 known[number] = value
                 assumptions.append(held.assumption)

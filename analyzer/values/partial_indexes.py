@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.blocks import ParameterUse
-from analyzer.statements.index_predicates import KnownValues, value_conditions
+from analyzer.statements.index_predicates import DAY, KnownValues, value_conditions
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse, parse
 
-ENDS = {"gt": (">", ">="), "lt": ("<", "<=")}
+ENDS = {"gt": (">", ">="), "lt": ("<", "<="), "between_low": (">", ">="), "between_high": ("<", "<=")}
 INCLUSIVE = (">=", "<=")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -32,7 +32,7 @@ class PartialValue:
 @dataclass(frozen=True, slots=True)
 class HeldValue:
     """``told`` from the indexes' own definitions; ``assumption`` says so in words. ``place``: which of several values
-    of a list it stands for; ``end``: where a range begins (gt) or ends (lt) with it."""
+    of a list it stands for; ``end``: where a range begins (gt, between_low) or ends (lt, between_high) with it."""
 
     told: tuple[KnownValues, ...]
     assumption: str
@@ -40,7 +40,8 @@ class HeldValue:
     end: str = ""
 
     def pick(self, known: Sequence[str]) -> str | None:
-        """Of the column's values, in the order given, one that an index holds; None where nothing tells one."""
+        """Of the column's values, in the order given, one that an index holds; None where nothing tells one. ``known``
+        of an end: the value that it has otherwise."""
         if self.end:
             return None if known and any(told.holds(known[0]) for told in self.told) else self._bound(ENDS[self.end])
         named = [value for told in self.told for value in (*told.values, told.bound(INCLUSIVE)) if value is not None]
@@ -63,8 +64,7 @@ def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFact
         if table is None or use.column is None or use.operator not in ("eq", "in", *ENDS):
             continue
         held = list(_held(table, use, named - {use.column}) if use.operator not in ENDS else _ends(table, use, named))
-        others = (u for n, u in uses.items() if n != number and u.operator in ENDS)
-        if not held or (use.operator in ENDS and any(u.column == use.column for u in others)):
+        if not held:
             continue
         names = sorted({index.name for index, _ in held})
         many = f"the partial indexes {', '.join(names)}" if len(names) > 1 else f"the partial index {names[0]}"
@@ -87,10 +87,10 @@ def _held(table: TableFacts, use: ParameterUse, named: set[str]) -> list[tuple[I
 
 
 def _ends(table: TableFacts, use: ParameterUse, named: set[str]) -> Iterator[tuple[IndexFacts, KnownValues]]:
-    """Of ``priority >= $1`` those that hold the rows from some priority on; of moments the newest are asked for."""
+    """Of ``priority >= $1`` those that hold the rows from some priority on."""
     for index, told in _held(table, use, named):
         bound = told.bound(ENDS[use.operator])
-        if bound is not None and NUMBER.fullmatch(bound):
+        if bound is not None and (NUMBER.fullmatch(bound) or DAY.match(bound)):
             yield index, told
 
 

@@ -6,7 +6,8 @@ from analyzer.statements.fingerprint import fingerprint
 
 TYPES = {
     "bigint": (20, 8), "integer": (23, 4), "text": (25, 12), "character varying(40)": (1043, 12), "boolean": (16, 1),
-    "timestamp with time zone": (1184, 8), "jsonb": (3802, 100), "text[]": (1009, 40), "numeric(10,2)": (1700, 6),
+    "timestamp with time zone": (1184, 8), "jsonb": (3802, 100), "ltree": (90_001, 40), "integer[]": (1007, 40),
+    "text[]": (1009, 40), "numeric(10,2)": (1700, 6),
     "character varying(250)": (1043, 12), "character varying(400)": (1043, 12), "character varying(8000)": (1043, 12),
     "timestamp without time zone": (1114, 8), "bit varying": (1562, 40), "json": (114, 100), "tsvector": (3614, 100),
     "date": (1082, 4),

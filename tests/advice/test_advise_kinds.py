@@ -82,12 +82,18 @@ def test_what_postgresql_18_counts_as_one_is_named(advise, scratch_database, pos
         for s in ("s1", "s2")
     ))  # fmt: skip
     grant(database)
-    repeat(database, "select * from s1.inv where cust = 1", "select * from s2.inv where cust = 1")
+    repeat(
+        database,
+        "select * from s1.inv where cust = 1",
+        "select * from s2.inv where cust = 1",
+        "select count(*) from s2.inv where id > 0",
+    )
     found, ddl = advise(database)
     assert ddl == {"s1.inv (cust)"}
     assert found["problems"] == [
         "PostgreSQL 18 counts a statement on tables of one name and columns in several schemas as one, so what stands"
-        " here under s1.inv may have run on s2.inv too: see whether it wants the same."
+        f" here under {name} may have run on {other} too: see whether it wants the same."
+        for name, other in (("s1.inv", "s2.inv"), ("s2.inv", "s1.inv"))
     ]
 
 

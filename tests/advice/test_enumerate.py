@@ -110,7 +110,8 @@ WIDE = table(
     "params", ["id|bigint|-1", "key|character varying(250)|20", "value|character varying(8000)|-0.5",
                "a|character varying(400)|3000", "b|character varying(400)|700", "doc|jsonb|-1", "tags|text[]|-1",
                "note|text|-1", "body|text|-1", "mask|bit varying|-1", "words|tsvector|-1",
-               "at|timestamp with time zone|-1", "made|timestamp without time zone|-1"],
+               "at|timestamp with time zone|-1", "made|timestamp without time zone|-1", "path|ltree|-1",
+               "numbers|integer[]|-1"],
 )  # fmt: skip
 
 
@@ -214,6 +215,15 @@ def test_what_an_expression_gives_bounds_its_width(expression, is_short):
         ("note like key || '%'", "USING gin (note gin_trgm_ops)"),
         ("note like '%' || lower($1) || '%'", "USING gin (note gin_trgm_ops)"),
         ("note like $1", "USING gin (note gin_trgm_ops)"),
+        ("reverse(note) like reverse('%x')", "((reverse(note)) text_pattern_ops)"),
+        ("reverse(note) like reverse($1) || '%'", "((reverse(note)) text_pattern_ops)"),
+        ("reverse(note) like reverse('x%')", "USING gin ((reverse(note)) gin_trgm_ops)"),
+        ("path ~ '*.b'", "USING gist (path)"),
+        ("numbers @@ '1|2'", "USING gin (numbers gin__int_ops)"),
+        ("numbers && '{1}'", "USING gin (numbers gin__int_ops)"),
+        ("not (key <> 'a' or note <> $1)", "(key, note)"),
+        ("not (note not like 'x%')", "(note text_pattern_ops)"),
+        ("not (at < $1)", "(at)"),
         ("note ~ '^abc'", "(note text_pattern_ops)"),
         ("note ~ '^(a|b)'", "USING gin (note gin_trgm_ops)"),
         ("note ~ '^a?b'", "USING gin (note gin_trgm_ops)"),

@@ -133,6 +133,20 @@ ITEMS = table("items", ("id|bigint|-1", "n|integer|50", "m|integer|50"))
         ("coalesce(n in ($1, $2), true)", None),  # of every row where one of them is NULL
         ("coalesce(n = $1, m = $2, true)", None),
         ("case when $1 then true when $2 then n = $3 else n = $4 end", None),
+        ("n = any(coalesce($1, array[n]))", "Send no condition there and n = ANY($1) otherwise"),
+        ("k = any(coalesce($1::int[], array[k]))", "Send k IS NOT NULL there and k = ANY($1) otherwise"),
+        ("n = any(coalesce($1::numeric[], array[n]))", None),
+        ("n = any(coalesce($1, array[n, m]))", None),
+        ("n = all(coalesce($1, array[n]))", None),
+        ("n in (coalesce($1, n))", "Send no condition there and n = $1 otherwise"),
+        ("not ($1 is not null and n <> $1)", "where $1 IS NULL. Send n = $1 only"),
+        ("not ($1 is not null and not (n >= $1 and m = $2))", "where $1 IS NULL. Send n >= $1 AND m = $2 only"),
+        ("not ($1 is not null and n = $1)", None),
+        ("not (n <> all($1) and $1 is not null)", "Send n = ANY($1) only"),
+        ("(n = $1) is true", "n = $1 by itself asks for the same rows"),
+        ("coalesce(n = $1, false)", "n = $1 by itself asks for the same rows"),
+        ("coalesce(n <> $1, false)", None),
+        ("not (n = $1) is true", None),
         ("n > m + $1", "Asked as n - m"),
         ("n - 5 >= m", "Asked as n - m"),
         ("last > first + interval '90 minutes'", "Asked as last - first"),
@@ -174,7 +188,7 @@ def test_a_cure_asks_for_the_same_rows(condition, cure):
     reason = _of_orders(f"select * from orders where {condition}")
     assert "without a condition" not in reason
     if cure is None:
-        assert not re.search("Send|Asked|serves that", reason), reason
+        assert not re.search("Send|Asked|serves that|by itself", reason), reason
     else:
         assert cure in reason
 
@@ -202,6 +216,21 @@ def test_a_cure_is_for_what_the_tables_own_block_asks(sql, cure):
         assert not re.search("Send|Asked|serves that|same row", reason), reason
     else:
         assert cure.replace("o.", "") in reason
+
+
+@pytest.mark.parametrize(
+    ("condition", "cure"),
+    [
+        ("position($1 in at) > 0", "at LIKE '%...%' asks for the rows that hold it"),
+        ("strpos(at, 'x') = 1", "at LIKE '...%' asks for the same rows"),
+        ("position($1 in at) = $2", "Another condition on at itself"),
+        ("strpos(at, 'x') = 0", "Another condition on at itself"),
+        ("regexp_like(at, '^a')", "at ~ '...' can ask for the same rows"),
+        ("regexp_like(at, '^a', 'i')", "at ~ or ~* '...' can ask"),
+    ],
+)
+def test_a_function_on_a_text_has_an_operator_that_asks_for_the_same(condition, cure):
+    assert cure in _of_orders(f"select * from orders where {condition}")
 
 
 def _of_orders(sql):

@@ -146,6 +146,21 @@ def test_missing_right_is_a_reason(shop: ScratchDatabase) -> None:
     assert "permission denied for table hidden" not in shop.server.cluster.log_file.read_text()
 
 
+def test_long_list_is_left_to_the_twin_where_statistics_are_long(shop: ScratchDatabase) -> None:
+    """Planning compares each value with each of the statistics, and looks for no cancel meanwhile."""
+    shop.execute("create table detailed as select g % 900 as k from generate_series(1, 9000) g", "analyze detailed")
+    sql = f"select * from detailed where k in ({', '.join(map(str, range(3_000)))})"
+    try:
+        assert {o.decision for o in explain(shop, sql)} == {"executed"}
+        shop.execute("alter table detailed alter k set statistics 10000")
+        (outcome,) = explain(shop, sql)
+        assert (outcome.decision, outcome.layer, outcome.is_for_twin) == ("refused", "catalog", True)
+        assert "compares each with up to 10,000 values in a column's statistics" in outcome.reason
+        assert {o.decision for o in explain(shop, "select * from detailed where k in (1, 2)")} == {"executed"}
+    finally:
+        shop.execute("drop table detailed")
+
+
 def test_changing_data_is_left_to_the_twin(shop: ScratchDatabase) -> None:
     (outcome,) = explain(shop, "update orders set status = $1 where id = $2")
     assert (outcome.decision, outcome.layer, outcome.is_for_twin) == ("refused", "ast", True)

@@ -217,7 +217,9 @@ QUEUE = IndexFacts(2, "public", "t_queue", "btree", ("at",), predicate="((status
         ("id = $1 and at <= $2", (replace(QUEUE, predicate="id >= 3"),), {1: "3"}),
         ("id > $1 and at <= $2", (replace(QUEUE, predicate="id >= 3 AND old IS NULL"),), {1: "3"}),
         ("id < $1 and at <= $2", (replace(QUEUE, predicate="id >= 3"),), {}),
-        ("id > $1 and id < $3 and at <= $2", (replace(QUEUE, predicate="id >= 3"),), {}),
+        ("id > $1 and id < $3 and at <= $2", (replace(QUEUE, predicate="id >= 3"),), {1: "3"}),
+        ("id between $1 and $3 and at <= $2", (replace(QUEUE, predicate="id >= 3 AND id < 9"),), {1: "3", 3: "9"}),
+        ("id >= $1 and at <= $2", (replace(QUEUE, predicate="id >= '2026-01-01'::date"),), {1: "2026-01-01"}),
         ("old > $1 and at <= $2", (replace(QUEUE, predicate="at > '2026-01-01'::date"),), {}),
         ("id = $1 and at <= $2", (replace(QUEUE, predicate="id = ANY ('{1,2}'::integer[])"),), {1: "1"}),
         ("status = $1 and at <= $2", (replace(QUEUE, predicate="NOT (status <> ALL ('{new}'::text[]))"),), {1: "new"}),
@@ -241,6 +243,23 @@ def test_a_partial_index_in_use_tells_its_value(
             return
         assert {s.literals[0] for s in sets} == {"new"}
         assert sets[0].assumptions == ("status was given the value of the partial index t_queue",)
+
+
+@pytest.mark.parametrize(
+    ("begin", "values"),
+    # percentiles where the index holds them, else where it begins
+    [("2001-06-01", {"2002-01-01", "2003-01-01"}), ("2002-06-01", {"2002-06-01", "2003-01-01"})],
+)
+def test_a_range_is_asked_for_where_a_partial_index_holds_it(begin: str, values: set[str]) -> None:
+    columns = tuple(ColumnFacts(c, n, "date", 1082, False, 1e3) for n, c in enumerate(("old", "at"), 1))
+    queue = replace(QUEUE, predicate=f"(old >= '{begin}'::date)")
+    facts = SchemaFacts("d", 150000, (TableFacts(1, "public", "t", "r", 1e3, 10**6, columns, (queue,)),))
+    sql = "select * from t where at = $1 and old >= $2"
+    uses = parameter_columns(sql, facts)
+    statistics = {("public", "t", name): STATISTICS["", "t", "old"] for name in ("old", "at")}
+    sets = choose_values(uses, ["date", "date"], statistics, NOW, partial=partial_values(sql, uses, facts))
+    assert not isinstance(sets, NoValues)
+    assert {each.literals[1] for each in sets} == values
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def special_indexes(table: TableFacts, predicate: Predicate) -> list[Special]:
         return []
     kind = kind_of(key, column)
     text = predicate.text
+    if kind == "ltree":
+        return [Special("gist", key)] if text in ("@>", "<@", "~", "?", "@") else []
     is_pattern = predicate.operator in PATTERNS or (predicate.operator == "like_prefix" and text.startswith("~~"))
     if is_pattern or text in SIMILAR:
         return [_with("gin", key, "gin_trgm_ops")] if kind in ("text", "") else []
@@ -73,6 +75,8 @@ def special_indexes(table: TableFacts, predicate: Predicate) -> list[Special]:
     specials: list[Special] = []
     if kind in ("array", "") and text in ARRAY_OPERATORS:
         specials.append(Special("gin", key))
+    if kind == "array" and declared(column) == "integer[]" and text in (*ARRAY_OPERATORS, "@@"):
+        specials.append(_with("gin", key, "gin__int_ops"))  # intarray's operators, where it is there
     if kind == "jsonb" and text in ("@>", "@?", "@@"):
         specials.append(_with("gin", key, "jsonb_path_ops"))
     elif kind == "jsonb" and text in ("?", "?|", "?&"):
@@ -81,8 +85,6 @@ def special_indexes(table: TableFacts, predicate: Predicate) -> list[Special]:
         specials.append(Special("gin", key))
     if kind == "hstore" and text in ("@>", "?", "?|", "?&"):
         specials.append(Special("gin", key))
-    if kind == "ltree" and text in ("@>", "<@", "~", "?", "@"):
-        specials.append(Special("gist", key))
     if kind == "network" and text in ("<<", "<<="):
         specials.append(Special("btree", key))
     if kind == "network" and text in NETWORK_OPERATORS:

@@ -68,6 +68,16 @@ select
         from pg_catalog.pg_attribute as a
         where a.attrelid = c.oid and a.attnum > 0 and a.atttypid = 1700 and a.atttypmod = -1
     ) as has_long_numbers,
+    -- most common values of a column that the planner's statistics may hold
+    (
+        select pg_catalog.max(
+            coalesce(
+                nullif(a.attstattarget, -1), pg_catalog.current_setting('default_statistics_target')::pg_catalog.int4
+            )
+        )
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    ) as most_values,
     c.relpersistence = 't' as is_temporary,
     c.oid < 16384 as is_system,
     c.relrowsecurity as has_row_security,
