@@ -17,7 +17,6 @@ from analyzer.statements.tree import Node
 
 NEW_RELATIONS = (Kind.CREATE_TABLE, Kind.CREATE_PARTITION)
 UNCLEAR = (Kind.CODE, Kind.DROP_OWNED, Kind.DETACH_PARTITION)
-UTC = ("UTC", "ETC/UTC", "GMT")
 OF_INDEXES = (Kind.DROP_INDEX, Kind.INDEX_DETAIL)
 
 
@@ -51,6 +50,7 @@ class Known:
     is_unclear: bool = False  # more may be different: by code, a cast, a CASCADE that names nothing
     path: tuple[str, ...] | None = None  # search_path, where the file sets it
     is_utc: bool = False  # TimeZone, by the file
+    is_replica: bool = False  # session_replication_role, by the file
 
     def copy(self) -> "Known":
         """To be changed by ``note`` without changing this."""
@@ -206,10 +206,6 @@ class Known:
         """What the statement changed, for those after it."""
         relation = action.relation
         self._note_dropped(action)
-        if action.kind is Kind.SET and action.name == "search_path":
-            self.path = None if action.is_off else action.columns
-        if action.kind is Kind.SET and action.name.lower() == "timezone":
-            self.is_utc = not action.is_off and not action.is_local and action.column.upper() in UTC
         if action.kind is Kind.CREATE_INDEX and action.name:
             self.indexes[action.name] = action
         if isinstance(action.statement, ast.ViewStmt):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from analyzer.review.actions import Action, Kind
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.idle import does_nothing
+from analyzer.review.through_views import VIEW, WRITES, table_written, tables_behind
 from analyzer.schema.facts import ForeignKeyFacts, TableFacts
 from analyzer.statements.parse import TableName
 
@@ -111,6 +112,11 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     if kind in (Kind.DROP_INDEX, Kind.REINDEX_INDEX, Kind.INDEX_TABLESPACE):
         yield from _of_index(action, known)
         return
+    if kind is Kind.ATTACH_INDEX:
+        part = known.owner_of_index(action.others[1])
+        if part is not None:
+            yield Lock(action.others[1], _AE, "becomes a part", table=name_of(part))
+        return
     if kind is Kind.DOMAIN:
         yield from (
             Lock(name_of(t), Mode.SHARE, f"has a column of domain {action.name}") for t in domain_tables(action, known)
@@ -118,6 +124,9 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
         return
     if kind is Kind.ALTER_SEQUENCE:
         yield Lock(action.others[0], _SRE, "a sequence: nextval() waits")
+        return
+    if kind is Kind.RENAME_SEQUENCE:
+        yield Lock(action.others[0], _AE, "a sequence: nextval() waits")
         return
     if kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
         yield from _of_new_table(action, known)
@@ -132,6 +141,8 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     is_only = action.is_only or not getattr(getattr(action.statement, "relation", None), "inh", True)
     if table is not None and not is_only:
         yield from _below(action, table, mode, known)
+    if table is not None and table.kind == VIEW:
+        yield from _behind(action, table, mode, known)
     if kind is Kind.REINDEX_TABLE and table is not None and not action.is_concurrent:
         for index in table.indexes:
             yield Lock(TableName(index.schema, index.name), Mode.ACCESS_EXCLUSIVE, table=relation)
@@ -150,6 +161,14 @@ def _below(action: Action, table: TableFacts, mode: Mode, known: Known) -> Itera
         why = f"a partition of {action.relation}" if table.kind == "p" else f"inherits from {action.relation}"
         is_build = action.kind in AS_INDEX and known.version < 180_000
         yield Lock(name_of(part), Mode.SHARE if is_build else mode, why)
+
+
+def _behind(action: Action, view: TableFacts, mode: Mode, known: Known) -> Iterator[Lock]:
+    written = table_written(name_of(view), known) if action.kind in WRITES else None
+    tables = tables_behind(view, known) if action.kind is Kind.LOCK else [written] if written is not None else []
+    for table in tables:
+        for each in known.with_below(table) if table.kind in "rp" else ():
+            yield Lock(name_of(each), mode, f"{name_of(view)} reads it")
 
 
 def domain_tables(action: Action, known: Known) -> list[TableFacts]:

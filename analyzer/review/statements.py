@@ -109,6 +109,8 @@ def _rename(statement: Node) -> Iterator[Action]:
         yield Action(Kind.RENAME_OTHER, relation, name=statement.newname, statement=statement)
     elif statement.renameType == OBJECT.OBJECT_INDEX:
         yield Action(Kind.INDEX_DETAIL, name=relation.name, others=(relation,), statement=statement)
+    elif statement.renameType == OBJECT.OBJECT_SEQUENCE:
+        yield Action(Kind.RENAME_SEQUENCE, name=statement.newname, others=(relation,), statement=statement)
 
 
 def _create_table(statement: Node) -> Iterator[Action]:
@@ -279,6 +281,9 @@ def _domain(statement: Node) -> Iterator[Action]:
 def _set_schema(statement: Node) -> Iterator[Action]:
     if statement.relation is not None and statement.objectType in RELATIONS:
         yield Action(Kind.SET_SCHEMA, relation_name(statement.relation), name=statement.newschema, statement=statement)
+    elif statement.objectType == OBJECT.OBJECT_SEQUENCE:
+        named = (relation_name(statement.relation),)
+        yield Action(Kind.RENAME_SEQUENCE, name=statement.newschema, others=named, statement=statement)
 
 
 READERS: dict[type, Callable[[Node], Iterator[Action]]] = {

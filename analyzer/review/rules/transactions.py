@@ -1,6 +1,7 @@
 """What a transaction holds until its COMMIT, and how long a statement waits for its lock."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
@@ -14,6 +15,7 @@ from analyzer.review.reads import tables_read_whole
 from analyzer.review.rules.fails import untouched_column
 from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, LONG_S, SAFE, waiting_calls
+from analyzer.review.through_views import on_its_table
 from analyzer.review.traffic import traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
@@ -49,8 +51,8 @@ def held_over_work(at: StepContext) -> Findings:
             continue
         yield HELD.finding(
             at, Severity.CRITICAL if lock.mode.blocks_reads and seconds and seconds >= 60 else Severity.WARNING,
-            f"The {lock.mode.title} lock on {name} of line {step.line}, which {lock.mode.blocks}, is held until COMMIT,"
-            f" so also while {_what(at)} runs: {seconds_words(seconds)}."
+            f"The {lock.mode.title} lock on {name} of line {step.line}, which {lock.mode.blocks}, is held until the"
+            f" transaction's end, so also while {_what(at)} runs: {seconds_words(seconds)}."
             f" {waiting_words(at.known, lock.relation, lock.mode, seconds)}".rstrip(),
             "Commit before it: run the work on rows in a transaction, or a migration, of its own.",
             subject=name, lock=lock.mode.title,
@@ -99,8 +101,9 @@ def no_lock_timeout(at: StepContext) -> Findings:
     locks, live = _strong_locks(at.effect.locks, at), at.known.live
     if not locks:
         return
-    *held, holds = at.timeouts[: len(at.earlier) + 1]
-    if holds or any(not was and _takes_strong_lock(step, at) for step, was in zip(at.earlier, held, strict=True)):
+    *held, holds = at.timeouts[: at.number + 1]
+    before = zip(at.migration.steps[: at.number], held, strict=True)
+    if holds or any(not was and _takes_strong_lock(step, at) for step, was in before):
         return
     lock = max(locks, key=lambda lock: (waiting_calls(at, lock), lock.mode))
     name = at.known.key(lock.table or lock.relation)
@@ -127,7 +130,7 @@ def _strong_locks(locks: Iterable[Lock], at: StepContext) -> list[Lock]:
 
 
 def changes_many_rows(at: StepContext) -> Findings:
-    share = _share(at)
+    share, at = _share(at), replace(at, action=on_its_table(at.action, at.known))
     if share is None or at.is_new or at.known.is_empty(at.relation):
         return
     size, rows = at.known.size_bytes(at.relation), at.table.rows if at.table else None
@@ -159,7 +162,10 @@ def changes_many_rows(at: StepContext) -> Findings:
 
 
 def _share(at: StepContext) -> Share | None:
-    return share_changed(at.action, at.known, lambda name: untouched_column(at, name))
+    """Through a view at most that: it may show few of its table's rows."""
+    on_table = on_its_table(at.action, at.known)
+    share = share_changed(on_table, at.known, lambda name: untouched_column(at, name))
+    return share if share is None or on_table is at.action else replace(share, is_known=share.most == 0)
 
 
 def nested_transaction(at: StepContext) -> Findings:

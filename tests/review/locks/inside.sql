@@ -327,3 +327,17 @@ truncate only h;
 lock table only h in share mode;
 update only h set v = v;
 explain analyze update a set n = 1;
+-- through views; parts of a partitioned table's index; keys of an index
+lock table w in share mode;
+lock table w_of_w;
+update w set name = 'x';
+delete from w where code = 5;
+insert into w values ('x', 999);
+lock table w_both in exclusive mode;
+alter index s_k attach partition s1_k;
+alter table nullable add primary key using index nullable_id;
+alter table nullable add constraint x primary key using index nullable_nn;
+alter table nullable add primary key (id);
+alter table nullable add constraint x unique using index nullable_id;
+alter table a replica identity full;
+alter sequence s owned by a.id;

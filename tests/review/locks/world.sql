@@ -83,3 +83,14 @@ create function volatile_one() returns int language plpgsql volatile as 'begin r
 create function touch() returns trigger language plpgsql as 'begin return new; end';
 create trigger a_touch before update on a for each row execute function touch();
 create rule a_rule as on delete to u do also nothing;
+create view w1 as select name from o;
+create view w_of_w as select name from w1;
+create table sx (id int not null, k int not null) partition by range (k);
+create table sx1 partition of sx for values from (0) to (1000);
+create index s_k on only sx (k);
+create index s1_k on sx1 (k);
+create table nullable (id int, nn int not null);
+insert into nullable select i, i from generate_series(1, 300) as i;
+create unique index nullable_id on nullable (id);
+create unique index nullable_nn on nullable (nn);
+create view w_both as select o.name, (select count(*) from nullable) from o;

@@ -256,3 +256,48 @@ savepoint a; drop table things; rollback to a; drop type size;
 savepoint a; alter table things drop column size; release a; drop type size;
 savepoint a; alter table things add column z int; rollback to savepoint a; alter table things add column z int;
 savepoint a; savepoint b; alter table things add column z int; rollback to a; alter table things add column z int; alter table things add column z int;
+-- not there, or of another kind
+drop table nowhere;
+drop table if exists nowhere;
+drop table alones;
+drop view if exists alone;
+drop view lines_mat;
+drop materialized view alones;
+drop table far;
+drop index nowhere;
+drop sequence nowhere;
+drop function nowhere(int);
+drop function nowhere;
+drop procedure nowhere();
+drop type nowhere;
+drop domain other.nowhere;
+drop sequence numbers_of_nowhere, free_numbers;
+create table made (id serial primary key); drop sequence made_id_seq; -- not told
+create table made (id serial primary key); alter table made alter id drop default; drop sequence made_id_seq;
+create function nowhere() returns int language sql as 'select 1'; drop function nowhere();
+drop type unused; drop type unused; -- not told
+-- views written anew
+create or replace view alones as select a from alone;
+create or replace view alones as select b, a from alone;
+create or replace view alones as select b as a from alone;
+create or replace view alones (b, c) as select a, b from alone;
+create or replace view totals as select id from orders;
+drop view of_alones; drop view alones; create or replace view alones as select a from alone;
+-- sequences
+alter sequence things_id_seq owned by none;
+alter sequence numbers owned by things.number;
+alter sequence numbers owned by things.nowhere;
+alter sequence numbers owned by orders.id;
+alter sequence free_numbers rename to numbers; -- not told
+alter sequence free_numbers rename to others;
+create schema fresh; alter sequence free_numbers set schema fresh; alter sequence fresh.free_numbers owned by orders.id; -- not told
+-- parts of an index
+alter index p_k attach partition p1_k_idx;
+create index on p1 (id); alter index p_k attach partition p1_id_idx; -- not told
+alter index p_pkey attach partition p1_k_idx;
+alter index p_k attach partition customers_mail;
+-- prepared
+prepare w as update orders set note = 'x'; execute w;
+begin; savepoint a; alter table orders add column z int; rollback to a; alter table orders add column z int;
+drop table counted;
+alter table counted drop column id;
