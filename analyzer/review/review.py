@@ -86,7 +86,8 @@ UTC = ("UTC", "ETC/UTC", "GMT")
 SETTINGS = ("search_path", "timezone", "session_replication_role")
 MOVED = (Kind.RENAME_TABLE, Kind.SET_SCHEMA)
 NO_RULE = "No rule looks at it."
-HARMLESS = (ast.TransactionStmt, ast.PrepareStmt, ast.DeallocateStmt)
+HARMLESS = (ast.TransactionStmt, ast.PrepareStmt, ast.DeallocateStmt, ast.ViewStmt)
+MADE = (*NEW_RELATIONS, Kind.REPLACE_VIEW, Kind.DROP_VIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +266,7 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
 
 
 def _relations(action: Action) -> Iterator[TableName]:
-    if action.relation is not None and action.kind not in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION, Kind.DROP_VIEW):
+    if action.relation is not None and action.kind not in MADE:
         yield action.relation
 
 

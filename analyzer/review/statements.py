@@ -12,6 +12,7 @@ from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts, walk
 
 OBJECT = enums.ObjectType
+REMOVES = enums.AlterPublicationAction.AP_DropObjects
 DROPS = {
     OBJECT.OBJECT_TABLE: Kind.DROP_TABLE, OBJECT.OBJECT_VIEW: Kind.DROP_VIEW, OBJECT.OBJECT_INDEX: Kind.DROP_INDEX,
     OBJECT.OBJECT_MATVIEW: Kind.DROP_MATVIEW,
@@ -90,7 +91,11 @@ def _drop(statement: Node) -> Iterator[Action]:
                      statement=statement)  # fmt: skip
     elif statement.removeType in OTHERS:
         dropped = ", ".join(OTHERS[statement.removeType](each) for each in statement.objects)
-        yield Action(Kind.DROP_OTHER, name=dropped, is_cascade=is_cascade, if_exists=if_exists, statement=statement)
+        sequences = _names(statement.objects) if statement.removeType == OBJECT.OBJECT_SEQUENCE else ()
+        yield Action(
+            Kind.DROP_OTHER, name=dropped, others=tuple(sequences), is_cascade=is_cascade, if_exists=if_exists,
+            statement=statement,
+        )  # fmt: skip
 
 
 def _rename(statement: Node) -> Iterator[Action]:
@@ -318,6 +323,8 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
         Action(Kind.ALTER_SEQUENCE, name=s.sequence.relname, others=(relation_name(s.sequence),), statement=s)
     ]),
     ast.AlterDomainStmt: _domain, ast.ExplainStmt: _explain,
+    ast.AlterPublicationStmt: lambda s: _publication(s) if s.action != REMOVES else iter(()),
+    ast.ViewStmt: lambda s: iter([Action(Kind.REPLACE_VIEW, relation_name(s.view), statement=s)] if s.replace else ()),
 }  # fmt: skip
 
 __all__ = ["actions_of", "new_column"]

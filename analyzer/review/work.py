@@ -275,9 +275,7 @@ def _validated(action: Action, relation: TableName, known: Known) -> Iterator[Ta
 
 
 def _logged(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
-    table = known.table(relation)
-    is_unlogged = table is not None and known.live is not None and table.oid in known.live.unlogged
-    if table is not None and is_unlogged == (action.kind is Kind.SET_UNLOGGED):
+    if known.is_unlogged(relation) == (action.kind is Kind.SET_UNLOGGED):
         return
     yield TableWork("rewrite", relation, "the table and its indexes are written anew")
 

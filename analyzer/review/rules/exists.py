@@ -6,7 +6,7 @@ from pglast import ast
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
-from analyzer.review.alter_table import relation_name
+from analyzer.review.alter_table import AT, relation_name
 from analyzer.review.column_types import CASTABLE, ColumnType, is_castable, needs_using
 from analyzer.review.objects_dropped import is_absent, objects_dropped
 from analyzer.review.rules.rule import Findings, Rule, StepContext
@@ -44,6 +44,32 @@ def column_fits(at: StepContext) -> Findings:
             at, Severity.CRITICAL, f"It fails: {at.name} has no column {action.column}.", APPLIED,
             subject=f"{at.name}.{action.column}",
         )  # fmt: skip
+
+
+def column_takes_change(at: StepContext) -> Findings:
+    """ADD COLUMN to a partition, and ADD GENERATED AS IDENTITY."""
+    action, table = at.action, at.table
+    if table is None or at.known.is_unclear:
+        return
+    column, why = table.column(action.column), ""
+    if action.kind is Kind.ADD_COLUMN and table.parent_oid is not None and not at.known.is_dropped(table, ""):
+        why, hint = f"{at.name} is a partition, which has the columns of its table", "Add it to that."
+    elif action.kind is Kind.COLUMN_DETAIL and column is not None and action.node.subtype == AT.AT_AddIdentity:
+        earlier = (a for step in (*at.earlier, at.step) for a in step.actions if a.column == column.name)
+        is_changed = any(
+            a.kind is Kind.SET_DEFAULT and at.known.key(a.relation or at.relation) == at.name for a in earlier
+        )
+        hint = f"ALTER COLUMN {quote_identifier(column.name)} SET NOT NULL"
+        if at.known.column(at.relation, column.name).is_not_null is False:
+            why, hint = f"{at.name}.{column.name} may be NULL", f"{hint} first."
+        elif column.default is not None and not is_changed:
+            why = f"{at.name}.{column.name} has a default, which an identity column has not"
+            hint = (
+                f"ALTER COLUMN {quote_identifier(column.name)} DROP DEFAULT first, and set the new sequence's number."
+            )
+    if why:
+        subject = f"{at.name}.{action.column}"
+        yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {why}.", hint, subject=subject)
 
 
 def index_fits(at: StepContext) -> Findings:
@@ -231,5 +257,6 @@ def _index(name: TableName, at: StepContext) -> tuple[TableFacts | None, IndexFa
 
 
 RULES = (
-    column_fits, index_fits, table_fits, type_fits, dropped_is_there, view_keeps_columns, index_is_of_a_partition,
+    column_fits, column_takes_change, index_fits, table_fits, type_fits, dropped_is_there, view_keeps_columns,
+    index_is_of_a_partition,
 )  # fmt: skip

@@ -48,3 +48,4 @@ create table animals (id int);
 create table cats () inherits (animals);
 create table counted (id int);
 create view counts as select count(*) from counted;
+create table by_two (id int, a int, b int) partition by range (a, b);
