@@ -82,6 +82,10 @@ class Known:
     def is_new(self, name: TableName | None) -> bool:
         return name is not None and self._written(name) in self.new
 
+    def is_gone(self, name: TableName) -> bool:
+        """Whether the file dropped it, or gave it another name."""
+        return self._written(name) in self.gone
+
     def is_called(self, relation: TableName, name: TableName) -> bool:
         """Whether the name is the relation's, whichever of both leaves its schema out."""
         return self._written(name) in {self._written(relation), self.key(relation)}
@@ -90,7 +94,7 @@ class Known:
         """Whether the server has no such table, or sequence, and the file makes none."""
         if self.facts is None or self.is_new(name) or self.table(name) is not None:
             return False
-        sequences = () if self._written(name) in self.gone else self.facts.sequences or ()
+        sequences = () if self.is_gone(name) else self.facts.sequences or ()
         return not any(s.name == name.name and s.schema == (name.schema or s.schema) for s in sequences)
 
     def is_unlogged(self, name: TableName) -> bool | None:

@@ -54,6 +54,7 @@ TO_PARTITIONS = frozenset({
     Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.CREATE_INDEX, Kind.DROP_TABLE, Kind.CREATE_TRIGGER, Kind.DROP_TRIGGER,
     Kind.ADD_FOREIGN_KEY, Kind.REINDEX_TABLE, Kind.CLUSTER, Kind.VACUUM, Kind.VACUUM_FULL,
 })  # fmt: skip
+DROPS = frozenset({Kind.DROP_TABLE, Kind.DROP_VIEW, Kind.DROP_MATVIEW})  # which fail where it is not there
 # built on partitions as CREATE INDEX builds them, before 18
 AS_INDEX = frozenset({Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY})
 
@@ -94,7 +95,8 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     if kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
         yield from _of_new_table(action, known)
         return
-    if relation is None or (known.is_missing(relation) and does_nothing(action, known)):
+    is_refused = kind in DROPS and relation is not None and not known.is_gone(relation)
+    if relation is None or (known.is_missing(relation) and (is_refused or does_nothing(action, known))):
         return
     mode = mode_of(action)
     if mode is None:

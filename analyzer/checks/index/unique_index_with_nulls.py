@@ -29,7 +29,7 @@ check = Check(
     severity=Severity.INFO,
     together=Severity.INFO,
     rows=Threshold(1_000, "rows", "judgement: in fewer somebody sees the duplicates"),
-    together_ratio=Threshold(0.5, "rows with NULL / rows", "judgement: where all columns may be NULL, summed over them"),
+    together_ratio=Threshold(0.5, "rows with NULL / rows", "judgement: where all may be NULL, summed over the columns"),
     null_ratio=Threshold(0.9, "rows with NULL / rows", "judgement: above it the index is for the few with a value"),
 )
 NULLS_NOT_DISTINCT_FROM = 150_000

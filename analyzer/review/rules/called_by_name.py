@@ -7,7 +7,7 @@ from pglast import ast
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
-from analyzer.review.objects_dropped import WHAT, Dropped, is_nowhere, objects_dropped
+from analyzer.review.objects_dropped import WHAT, Dropped, is_absent, is_nowhere, objects_dropped
 from analyzer.review.rules.exists import APPLIED, UNFIT
 from analyzer.review.rules.in_use import RENAMED, used_by
 from analyzer.review.rules.rests_on import NEEDED
@@ -44,6 +44,8 @@ def drops_object(at: StepContext) -> Findings:
         return
     for dropped in objects_dropped(at.action.statement):
         if _is_made(dropped, at) or (at.action.if_exists and is_nowhere(dropped, at.known)):
+            continue
+        if is_absent(dropped, at.known):  # exists.py says it
             continue
         needing = list(_needing(dropped, at))
         if needing:
@@ -161,7 +163,8 @@ def renames_sequence(at: StepContext) -> Findings:
         what = "No recorded statement of this server calls nextval(), setval() or currval(); defaults of columns follow"
         what += f" {name}, and into functions' bodies nobody looks."
     is_quiet = recorded is not None and not using
-    yield RENAMED.finding(at, Severity.INFO if is_quiet else Severity.WARNING, what, FIRST, subject=str(name))
+    hint = "Rename it when no code names it, or leave its name."
+    yield RENAMED.finding(at, Severity.INFO if is_quiet else Severity.WARNING, what, hint, subject=str(name))
 
 
 def owner_fits(at: StepContext) -> Findings:

@@ -163,10 +163,13 @@ def persistence_fits(at: StepContext) -> Findings:
         others = [TableName(key.referenced_schema, key.referenced_table) for key in keys]
     wrong = [str(other) for other in others if known.is_unlogged(other) is (kind is Kind.SET_LOGGED)]
     if wrong:
-        does = "it references {} unlogged" if kind is Kind.SET_LOGGED else "{} logged, and reference{} it"
-        are = f"{and_list(sorted(set(wrong)))}, which {'is' if len(set(wrong)) == 1 else 'are'}"
+        several = len(set(wrong)) > 1
+        which = f"{and_list(sorted(set(wrong)))}, which {'are' if several else 'is'}"
+        why = f"{which} logged, reference{'' if several else 's'} {at.name}"
+        if kind is Kind.SET_LOGGED:
+            why = f"{at.name} references {which} unlogged"
         yield UNFIT.finding(
-            at, Severity.CRITICAL, f"It fails: {does.format(are, 's' if len(set(wrong)) == 1 else '')}.",
+            at, Severity.CRITICAL, f"It fails: {why}.",
             "Change all of them, in the order of their foreign keys, or drop the keys first.",
         )  # fmt: skip
 
