@@ -80,6 +80,7 @@ WHILE_IT_RUNS = (
     called_by_name.sets_back_for_good,
     reversible.lacks_way_back,
 )
+REFUSED = {rule.code for rule in (fails.IN_TRANSACTION, fails.TOO_OLD, exists.UNFIT, rests_on.VIEWS, rests_on.NEEDED)}
 CODE = "What it runs cannot be looked into."
 EACH_TABLE = "Each of its tables is locked as by REINDEX TABLE, one after the other; which are large is not told."
 UTC = ("UTC", "ETC/UTC", "GMT")
@@ -196,6 +197,8 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
     moves: list[Action] = []  # of later statements, the last first
     for each in reversed(reviewed):
         for action in reversed(each.step.actions):
+            if REFUSED & {f.code for f in each.findings if f.severity is Severity.CRITICAL}:
+                continue
             is_made = action.kind in NEW_RELATIONS or (action.kind in MOVED and each.known.is_new(action.relation))
             moves += [action] if action.kind in MOVED else []
             if does_nothing(action, each.known) or (not is_made and each.known.is_new(action.relation)):

@@ -40,7 +40,7 @@ MODES = (
 )  # fmt: skip
 TRANSACTIONS = {
     enums.TransactionStmtKind.TRANS_STMT_BEGIN: Kind.BEGIN, enums.TransactionStmtKind.TRANS_STMT_START: Kind.BEGIN,
-    enums.TransactionStmtKind.TRANS_STMT_COMMIT: Kind.COMMIT,
+    enums.TransactionStmtKind.TRANS_STMT_COMMIT: Kind.COMMIT, enums.TransactionStmtKind.TRANS_STMT_PREPARE: Kind.COMMIT,
     enums.TransactionStmtKind.TRANS_STMT_ROLLBACK: Kind.ROLLBACK,
 }  # fmt: skip
 ROWS = {

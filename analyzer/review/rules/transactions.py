@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from pglast import ast, enums
+
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import Share, share_changed
@@ -19,6 +21,7 @@ from analyzer.review.through_views import on_its_table
 from analyzer.review.traffic import traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
+KINDS = enums.TransactionStmtKind
 HELD = Rule("MG030", "Lock held over further work")
 NO_TIMEOUT = Rule("MG031", "No lock_timeout")
 WHOLE_TABLE = Rule("MG032", "Many rows changed by one statement")
@@ -198,4 +201,19 @@ def left_open(at: StepContext) -> Findings:
         )  # fmt: skip
 
 
-RULES = (held_over_work, no_lock_timeout, changes_many_rows, nested_transaction, left_open)
+def left_prepared(at: StepContext) -> Findings:
+    """PREPARE TRANSACTION whose end the file does not hold."""
+    statement = at.action.statement
+    if not isinstance(statement, ast.TransactionStmt) or statement.kind != KINDS.TRANS_STMT_PREPARE:
+        return
+    later = [s.actions[0].statement for s in at.later]
+    if not any(isinstance(s, ast.TransactionStmt) and s.gid == statement.gid for s in later):
+        yield LEFT_OPEN.finding(
+            at, Severity.WARNING,
+            f"The locks of transaction '{statement.gid}' are held until COMMIT PREPARED or ROLLBACK PREPARED ends it,"
+            " past the session and a restart of the server, and VACUUM keeps dead rows meanwhile.",
+            "End the file with COMMIT PREPARED, or COMMIT in place of PREPARE TRANSACTION.", subject=statement.gid,
+        )  # fmt: skip
+
+
+RULES = (held_over_work, no_lock_timeout, changes_many_rows, nested_transaction, left_open, left_prepared)
