@@ -39,7 +39,7 @@ from analyzer.review.safe_sequence.steps import safe_steps
 from analyzer.review.savepoints import begun, taken_back
 from analyzer.review.settings import values_of
 from analyzer.review.timeouts import timeouts
-from analyzer.review.way_back import LOST, undo_of
+from analyzer.review.way_back import CONSTRAINTS, LOST, undo_of
 from analyzer.review.work import work_of
 from analyzer.statements.parse import TableName
 
@@ -85,6 +85,7 @@ CODE = "What it runs cannot be looked into."
 EACH_TABLE = "Each of its tables is locked as by REINDEX TABLE, one after the other; which are large is not told."
 UTC = ("UTC", "ETC/UTC", "GMT")
 SETTINGS = ("search_path", "timezone", "session_replication_role")
+BY_HAND = (Kind.DROP_CONSTRAINT, Kind.DROP_VIEW, Kind.DROP_MATVIEW, Kind.DROP_TRIGGER, Kind.DROP_OTHER)
 MOVED = (Kind.RENAME_TABLE, Kind.SET_SCHEMA)
 NO_RULE = "No rule looks at it."
 HARMLESS = (ast.TransactionStmt, ast.PrepareStmt, ast.DeallocateStmt, ast.ViewStmt)
@@ -195,6 +196,7 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
     there: list[str] = []
     gone: list[str] = []
     moves: list[Action] = []  # of later statements, the last first
+    dropped: set[tuple[str, str]] = set()  # constraints, by later statements; and parts of an index, which go with it
     for each in reversed(reviewed):
         for action in reversed(each.step.actions):
             if REFUSED & {f.code for f in each.findings if f.severity is Severity.CRITICAL}:
@@ -203,11 +205,20 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
             moves += [action] if action.kind in MOVED else []
             if does_nothing(action, each.known) or (not is_made and each.known.is_new(action.relation)):
                 continue
+            named = each.known.key(action.relation) if action.relation is not None else ""
+            if action.kind is Kind.DROP_CONSTRAINT:
+                dropped.add((named, action.name))
+            elif action.kind is Kind.ATTACH_INDEX:
+                dropped.add(("", action.others[1].name))
+            if {(named, action.name), ("", action.name)} & dropped and action.kind in (*CONSTRAINTS, Kind.CREATE_INDEX):
+                continue
             if is_made and not after.is_new(_moved(action.relation, moves, after)):
                 continue
             lost, undo = LOST.get(action.kind), undo_of(action, each.known)
             if lost is not None:
                 gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
+            elif undo is None and action.kind in BY_HAND:
+                gone.append(f"line {each.step.line}: the way back of {action.kind.value} is to be written by hand.")
             elif undo:
                 there += [sql for sql in undo if sql not in there]
     return there, gone[::-1]
