@@ -37,7 +37,7 @@ CONSTRAINTS = {
 # PostgreSQL's own order of the subcommands, whatever the statement's is (AT_PASS_* in tablecmds.c)
 PASSES = {Kind.DROP_COLUMN: 0, Kind.DROP_CONSTRAINT: 0, Kind.DROP_NOT_NULL: 0, Kind.ALTER_TYPE: 1, Kind.ADD_COLUMN: 2}
 LAST_PASS = 3
-OF_INDEXES = {AT.AT_SetTableSpace: Kind.INDEX_TABLESPACE}
+OF_INDEXES = {AT.AT_SetTableSpace: Kind.INDEX_TABLESPACE, AT.AT_AttachPartition: Kind.ATTACH_INDEX}
 
 
 def relation_name(node: Node) -> TableName:
@@ -49,7 +49,8 @@ def alter_table(statement: Node) -> Iterator[Action]:
     if statement.objtype == enums.ObjectType.OBJECT_INDEX:
         for command in statement.cmds:
             kind = OF_INDEXES.get(command.subtype, Kind.INDEX_DETAIL)
-            yield Action(kind, name=relation.name, others=(relation,), node=command, statement=statement)
+            part = (relation_name(command.def_.name),) if kind is Kind.ATTACH_INDEX else ()
+            yield Action(kind, name=relation.name, others=(relation, *part), node=command, statement=statement)
         return
     if statement.objtype not in (enums.ObjectType.OBJECT_TABLE, enums.ObjectType.OBJECT_MATVIEW):
         yield Action(Kind.OTHER, statement=statement)

@@ -17,7 +17,6 @@ from analyzer.statements.tree import Node
 
 NEW_RELATIONS = (Kind.CREATE_TABLE, Kind.CREATE_PARTITION)
 UNCLEAR = (Kind.CODE, Kind.DROP_OWNED, Kind.DETACH_PARTITION)
-UTC = ("UTC", "ETC/UTC", "GMT")
 OF_INDEXES = (Kind.DROP_INDEX, Kind.INDEX_DETAIL)
 
 
@@ -48,9 +47,11 @@ class Known:
     filled: set[str] = field(default_factory=set)  # new tables that got rows
     dropped: Dropped = field(default_factory=set)
     names: dict[tuple[str, str], str] = field(default_factory=dict)  # of constraints and indexes, by table and old name
+    unlogged: dict[str, bool] = field(default_factory=dict)  # as this file made them
     is_unclear: bool = False  # more may be different: by code, a cast, a CASCADE that names nothing
     path: tuple[str, ...] | None = None  # search_path, where the file sets it
     is_utc: bool = False  # TimeZone, by the file
+    is_replica: bool = False  # session_replication_role, by the file
 
     def copy(self) -> "Known":
         """To be changed by ``note`` without changing this."""
@@ -58,7 +59,7 @@ class Known:
             self, new=set(self.new), gone=set(self.gone), renamed=dict(self.renamed), columns=dict(self.columns),
             checks={key: dict(checks) for key, checks in self.checks.items()}, indexes=dict(self.indexes),
             filled=set(self.filled), dropped=set(self.dropped),
-            names=dict(self.names),
+            names=dict(self.names), unlogged=dict(self.unlogged),
         )  # fmt: skip
 
     @property
@@ -81,13 +82,27 @@ class Known:
     def is_new(self, name: TableName | None) -> bool:
         return name is not None and self._written(name) in self.new
 
+    def is_gone(self, name: TableName) -> bool:
+        """Whether the file dropped it, or gave it another name."""
+        return self._written(name) in self.gone
+
     def is_called(self, relation: TableName, name: TableName) -> bool:
         """Whether the name is the relation's, whichever of both leaves its schema out."""
         return self._written(name) in {self._written(relation), self.key(relation)}
 
     def is_missing(self, name: TableName) -> bool:
-        """Whether the server has no such table, and the file makes none."""
-        return self.facts is not None and not self.is_new(name) and self.table(name) is None
+        """Whether the server has no such table, or sequence, and the file makes none."""
+        if self.facts is None or self.is_new(name) or self.table(name) is not None:
+            return False
+        sequences = () if self.is_gone(name) else self.facts.sequences or ()
+        return not any(s.name == name.name and s.schema == (name.schema or s.schema) for s in sequences)
+
+    def is_unlogged(self, name: TableName) -> bool | None:
+        """None where only the server would tell."""
+        table = self.table(name)
+        if self.key(name) in self.unlogged:
+            return self.unlogged[self.key(name)]
+        return table.oid in self.live.unlogged if table is not None and self.live is not None else None
 
     def is_empty(self, name: TableName | None) -> bool | None:
         """None where it cannot be told. A table that this file fills counts as filled."""
@@ -206,10 +221,6 @@ class Known:
         """What the statement changed, for those after it."""
         relation = action.relation
         self._note_dropped(action)
-        if action.kind is Kind.SET and action.name == "search_path":
-            self.path = None if action.is_off else action.columns
-        if action.kind is Kind.SET and action.name.lower() == "timezone":
-            self.is_utc = not action.is_off and not action.is_local and action.column.upper() in UTC
         if action.kind is Kind.CREATE_INDEX and action.name:
             self.indexes[action.name] = action
         if isinstance(action.statement, ast.ViewStmt):
@@ -233,6 +244,8 @@ class Known:
         elif action.kind in (Kind.DROP_TABLE, Kind.DROP_VIEW, Kind.DROP_MATVIEW):
             self.gone.add(self._written(relation))
             self.new.discard(self._written(relation))
+        elif action.kind in (Kind.SET_LOGGED, Kind.SET_UNLOGGED):
+            self.unlogged[key] = action.kind is Kind.SET_UNLOGGED
         elif action.kind is Kind.RENAME_TABLE:
             self._move(relation, TableName(relation.schema, action.name))
         elif action.kind is Kind.SET_SCHEMA:

@@ -50,7 +50,7 @@ class LiveFacts:
 
     ``size_bytes``: heap and TOAST of a table. ``volatility``: pg_proc.provolatile of functions that the migration
     calls, the most volatile of each name; none where only some of a name's are volatile. ``views``: by table and column
-    those that read it, "schema.view".
+    those that read it, "schema.view"; by "" those that read no column of it.
     """
 
     schema: SchemaFacts
@@ -67,6 +67,8 @@ class LiveFacts:
     statements: tuple[UsingStatement, ...] | None = None
     why_no_statements: str = ""
 
+    # of the names that the migration drops: ("function", "type" or "relation", schema, name); None where not looked for
+    there: frozenset[tuple[str, str, str]] | None = None
     # defaults, or "", of columns that nothing else depends on, without rights, comment or settings of their own
     plain_columns: Mapping[tuple[int, str], str] = field(default_factory=dict)
 

@@ -4,59 +4,20 @@ Source: the manual, 13.3.1, and AlterTableGetLockLevel() in tablecmds.c; tests/r
 and reads pg_locks. ACCESS SHARE and ROW SHARE are left out: nothing waits for them that ROW EXCLUSIVE would let pass.
 """
 
-import enum
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.idle import does_nothing
+from analyzer.review.lock_modes import Lock, Mode
+from analyzer.review.through_views import VIEW, WRITES, table_written, tables_behind
 from analyzer.schema.facts import ForeignKeyFacts, TableFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
+from analyzer.statements.tree import name_parts
 
-
-class Mode(enum.IntEnum):
-    """The weakest first."""
-
-    ROW_EXCLUSIVE = 3
-    SHARE_UPDATE_EXCLUSIVE = 4
-    SHARE = 5
-    SHARE_ROW_EXCLUSIVE = 6
-    EXCLUSIVE = 7
-    ACCESS_EXCLUSIVE = 8
-
-    @property
-    def title(self) -> str:
-        return self.name.replace("_", " ")
-
-    @property
-    def blocks_reads(self) -> bool:
-        return self is Mode.ACCESS_EXCLUSIVE
-
-    @property
-    def blocks_writes(self) -> bool:
-        return self >= Mode.SHARE
-
-    @property
-    def blocks(self) -> str:
-        if self.blocks_reads:
-            return "blocks reads and writes"
-        return "blocks writes, not reads" if self.blocks_writes else "blocks neither reads nor writes"
-
-
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """``is_index``: of an index, whose table is ``table``: whoever plans a statement on that needs all its indexes."""
-
-    relation: TableName
-    mode: Mode
-    why: str = ""
-    table: TableName | None = None
-
-    @property
-    def is_index(self) -> bool:
-        return self.table is not None
-
+__all__ = ["Lock", "Mode", "domain_tables", "locks_of", "mode_of", "name_of", "referencing"]
 
 _AE, _SUE, _SRE = Mode.ACCESS_EXCLUSIVE, Mode.SHARE_UPDATE_EXCLUSIVE, Mode.SHARE_ROW_EXCLUSIVE
 # of the relation that the statement names; where it is run CONCURRENTLY, see CONCURRENT
@@ -71,6 +32,7 @@ MODES: dict[Kind, Mode] = {
     Kind.ATTACH_PARTITION: _SUE, Kind.DETACH_PARTITION: _AE,
     Kind.RENAME_COLUMN: _AE, Kind.RENAME_TABLE: _AE, Kind.RENAME_OTHER: _AE, Kind.SET_SCHEMA: _AE,
     Kind.CREATE_INDEX: Mode.SHARE, Kind.DROP_TABLE: _AE, Kind.DROP_VIEW: _AE, Kind.DROP_MATVIEW: _AE,
+    Kind.REPLACE_VIEW: _AE,
     Kind.REINDEX_TABLE: Mode.SHARE, Kind.TRUNCATE: _AE, Kind.VACUUM: _SUE, Kind.VACUUM_FULL: _AE, Kind.CLUSTER: _AE,
     Kind.ANALYZE: _SUE, Kind.REFRESH: _AE, Kind.CREATE_TRIGGER: _SRE, Kind.DROP_TRIGGER: _AE, Kind.CREATE_RULE: _AE,
     Kind.DROP_RULE: _AE, Kind.POLICY: _AE, Kind.STATISTICS: _SUE, Kind.COMMENT: _SUE, Kind.PUBLICATION: _SUE,
@@ -92,6 +54,7 @@ TO_PARTITIONS = frozenset({
     Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.CREATE_INDEX, Kind.DROP_TABLE, Kind.CREATE_TRIGGER, Kind.DROP_TRIGGER,
     Kind.ADD_FOREIGN_KEY, Kind.REINDEX_TABLE, Kind.CLUSTER, Kind.VACUUM, Kind.VACUUM_FULL,
 })  # fmt: skip
+DROPS = frozenset({Kind.DROP_TABLE, Kind.DROP_VIEW, Kind.DROP_MATVIEW})  # which fail where it is not there
 # built on partitions as CREATE INDEX builds them, before 18
 AS_INDEX = frozenset({Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY})
 
@@ -111,6 +74,11 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     if kind in (Kind.DROP_INDEX, Kind.REINDEX_INDEX, Kind.INDEX_TABLESPACE):
         yield from _of_index(action, known)
         return
+    if kind is Kind.ATTACH_INDEX:
+        part = known.owner_of_index(action.others[1])
+        if part is not None:
+            yield Lock(action.others[1], _AE, "becomes a part", table=name_of(part))
+        return
     if kind is Kind.DOMAIN:
         yield from (
             Lock(name_of(t), Mode.SHARE, f"has a column of domain {action.name}") for t in domain_tables(action, known)
@@ -119,10 +87,16 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     if kind is Kind.ALTER_SEQUENCE:
         yield Lock(action.others[0], _SRE, "a sequence: nextval() waits")
         return
+    if kind in (Kind.RENAME_SEQUENCE, Kind.DROP_OTHER):
+        yield from (Lock(sequence, _AE, "a sequence: nextval() waits") for sequence in action.others)
+        return
+    if kind is Kind.REPLACE_VIEW and known.table(relation) is None:
+        return
     if kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
         yield from _of_new_table(action, known)
         return
-    if relation is None or (known.is_missing(relation) and does_nothing(action, known)):
+    is_refused = kind in DROPS and relation is not None and not known.is_gone(relation)
+    if relation is None or (known.is_missing(relation) and (is_refused or does_nothing(action, known))):
         return
     mode = mode_of(action)
     if mode is None:
@@ -132,6 +106,8 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     is_only = action.is_only or not getattr(getattr(action.statement, "relation", None), "inh", True)
     if table is not None and not is_only:
         yield from _below(action, table, mode, known)
+    if table is not None and table.kind == VIEW:
+        yield from _behind(action, table, mode, known)
     if kind is Kind.REINDEX_TABLE and table is not None and not action.is_concurrent:
         for index in table.indexes:
             yield Lock(TableName(index.schema, index.name), Mode.ACCESS_EXCLUSIVE, table=relation)
@@ -148,14 +124,32 @@ def _below(action: Action, table: TableFacts, mode: Mode, known: Known) -> Itera
         parts = known.below(table) if action.kind in DOWNWARDS else []
     for part in parts:
         why = f"a partition of {action.relation}" if table.kind == "p" else f"inherits from {action.relation}"
-        is_build = action.kind in AS_INDEX and known.version < 180_000
+        is_build = action.kind in AS_INDEX and known.version < 180_000 and _is_not_null(action, known)
         yield Lock(name_of(part), Mode.SHARE if is_build else mode, why)
+
+
+def _is_not_null(action: Action, known: Known) -> bool:
+    """Whether no column of a primary key has to be made so, on each partition."""
+    relation = action.relation
+    return action.kind is not Kind.ADD_PRIMARY_KEY or relation is None or all(
+        known.column(relation, column).is_not_null for column in action.columns
+    )  # fmt: skip
+
+
+def _behind(action: Action, view: TableFacts, mode: Mode, known: Known) -> Iterator[Lock]:
+    written = table_written(name_of(view), known) if action.kind in WRITES else None
+    tables = tables_behind(view, known) if action.kind is Kind.LOCK else [written] if written is not None else []
+    for table in tables:
+        for each in known.with_below(table) if table.kind in "rp" else ():
+            yield Lock(name_of(each), mode, f"{name_of(view)} reads it")
 
 
 def domain_tables(action: Action, known: Known) -> list[TableFacts]:
     """Tables with rows that have a column of the domain."""
-    names = {action.name, f"public.{action.name}"}
-    return [t for t in known.facts or () if t.kind in "rm" and any(c.type_name in names for c in t.columns)]
+    *schema, name = name_parts(action.statement.typeName)
+    written = re.compile(rf"({re.escape(schema[-1]) if schema else '[^.]+'}\.)?{re.escape(quote_identifier(name))}")
+    is_of = {c.type_name for t in known.facts or () for c in t.columns if written.fullmatch(c.type_name)}
+    return [t for t in known.facts or () if t.kind in "rm" and any(c.type_name in is_of for c in t.columns)]
 
 
 def mode_of(action: Action) -> Mode | None:
@@ -242,6 +236,7 @@ def _further(action: Action, known: Known, table: TableFacts | None) -> Iterator
         yield from (Lock(name_of(t), Mode.ACCESS_EXCLUSIVE, "emptied by CASCADE") for t in referencing(table, known))
     elif kind in (Kind.ALTER_TYPE, Kind.DROP_COLUMN):
         yield from _of_keys(action.column, table, known)
+        yield from _materialized(table, known, action.column) if action.is_cascade else ()
 
 
 def _of_keys(column: str, table: TableFacts, known: Known) -> Iterator[Lock]:
@@ -265,15 +260,22 @@ def _of_drop(action: Action, table: TableFacts, known: Known) -> Iterator[Lock]:
             yield Lock(name_of(heir), Mode.ACCESS_EXCLUSIVE, "dropped by CASCADE")
         for other in referencing(table, known, cascading=False):
             yield Lock(name_of(other), Mode.ACCESS_EXCLUSIVE, "loses its foreign key by CASCADE")
-        for view in sorted({v for (oid, _), views in known.live.views.items() if oid == table.oid for v in views}
-                           if known.live else ()):  # fmt: skip
-            schema, _, name = view.partition(".")
-            if (found := facts.find_table(name, schema)) is not None and found.kind == "m":
-                yield Lock(name_of(found), Mode.ACCESS_EXCLUSIVE, "dropped by CASCADE")
+        yield from _materialized(table, known)
     parent = facts.table(table.parent_oid) if table.parent_oid is not None else None
     if parent is not None:
         yield Lock(name_of(parent), Mode.ACCESS_EXCLUSIVE, "loses a partition")
         yield from _default_partition(name_of(parent), known)
+
+
+def _materialized(table: TableFacts, known: Known, column: str = "") -> Iterator[Lock]:
+    """Materialized views that go with the table, or the column, by CASCADE."""
+    views = known.live.views if known.live is not None else {}
+    reading = {v for (oid, of), names in views.items() if oid == table.oid and column in ("", of) for v in names}
+    for view in sorted(reading):
+        schema, _, name = view.partition(".")
+        there = known.facts.find_table(name, schema) if known.facts is not None else None
+        if there is not None and there.kind == "m":
+            yield Lock(name_of(there), Mode.ACCESS_EXCLUSIVE, "dropped by CASCADE")
 
 
 def referencing(table: TableFacts, known: Known, cascading: bool = True) -> list[TableFacts]:

@@ -1,11 +1,13 @@
 """Sequences, functions and types that a DROP names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pglast import enums
 
+from analyzer.review.actions import Kind
 from analyzer.review.facts_at_statement import Known
+from analyzer.review.files.migration import MigrationStep
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts
 
@@ -38,6 +40,22 @@ def objects_dropped(statement: Node) -> Iterator[Dropped]:
         parts = (name_parts(names) if names else ()) or ("",)
         schema = parts[-2] if len(parts) > 1 else ""
         yield Dropped(TableName(schema, parts[-1]), what, bool(getattr(each, "objargs", None)))
+
+
+def names_dropped(steps: Iterable[MigrationStep]) -> Iterator[str]:
+    """Without their schemas."""
+    for action in (action for step in steps for action in step.actions):
+        if action.kind is Kind.DROP_OTHER:
+            yield from (dropped.name.name for dropped in objects_dropped(action.statement) if dropped.what)
+
+
+def is_absent(dropped: Dropped, known: Known) -> bool:
+    """Whether nothing of the name was there when the server was asked."""
+    there = known.live.there if known.live is not None else None
+    name, what = dropped.name, "relation" if dropped.what == "sequence" else dropped.what
+    return bool(what) and there is not None and not any(
+        (each, of) == (what, name.name) and schema == (name.schema or schema) for each, schema, of in there
+    )  # fmt: skip
 
 
 def is_nowhere(dropped: Dropped, known: Known) -> bool:

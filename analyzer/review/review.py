@@ -1,6 +1,6 @@
 """A migration, statement by statement: effects, findings, and what only the server could have told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -15,6 +15,7 @@ from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.idle import does_nothing
 from analyzer.review.live_facts import LiveFacts
 from analyzer.review.locks import Mode, locks_of
+from analyzer.review.prepared import with_prepared
 from analyzer.review.rules import (
     called_by_name,
     design,
@@ -35,9 +36,10 @@ from analyzer.review.rules.rule import StepContext
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
-from analyzer.review.savepoints import Savepoints
+from analyzer.review.savepoints import begun, taken_back
+from analyzer.review.settings import values_of
 from analyzer.review.timeouts import timeouts
-from analyzer.review.way_back import LOST, undo_of
+from analyzer.review.way_back import CONSTRAINTS, LOST, undo_of
 from analyzer.review.work import work_of
 from analyzer.statements.parse import TableName
 
@@ -66,10 +68,28 @@ STILL_TRUE = (
     exists.index_fits,
     objects.cuts_name,
 )
+# and of what a ROLLBACK takes back: what the server refuses, and what takes its time while others wait
+WHILE_IT_RUNS = (
+    *under_lock.RULES,
+    *fails.RULES,
+    *exists.RULES,
+    *keys.RULES,
+    *enum_values.RULES,
+    *rests_on.REFUSALS,
+    *transactions.RULES,
+    called_by_name.sets_back_for_good,
+    reversible.lacks_way_back,
+)
+REFUSED = {rule.code for rule in (fails.IN_TRANSACTION, fails.TOO_OLD, exists.UNFIT, rests_on.VIEWS, rests_on.NEEDED)}
 CODE = "What it runs cannot be looked into."
 EACH_TABLE = "Each of its tables is locked as by REINDEX TABLE, one after the other; which are large is not told."
+UTC = ("UTC", "ETC/UTC", "GMT")
+SETTINGS = ("search_path", "timezone", "session_replication_role")
+BY_HAND = (Kind.DROP_CONSTRAINT, Kind.DROP_VIEW, Kind.DROP_MATVIEW, Kind.DROP_TRIGGER, Kind.DROP_OTHER)
 MOVED = (Kind.RENAME_TABLE, Kind.SET_SCHEMA)
 NO_RULE = "No rule looks at it."
+HARMLESS = (ast.TransactionStmt, ast.PrepareStmt, ast.DeallocateStmt, ast.ViewStmt)
+MADE = (*NEW_RELATIONS, Kind.REPLACE_VIEW, Kind.DROP_VIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +102,7 @@ class Reviewed:
     known: Known
     unclear: tuple[str, ...] = ()
     safe: str | None = None  # what to run instead, in the migration's own framework
+    taken_back: int | None = None  # the line of the ROLLBACK, or the one to a savepoint, that does it
 
     @property
     def work_seconds(self) -> float | None:
@@ -117,22 +138,27 @@ class Review:
 
 
 def review(migration: Migration, version: int, live: LiveFacts | None) -> Review:
+    migration = replace(migration, steps=tuple(with_prepared(migration.steps)))
     known = Known(version, live)
     reviewed = []
-    held = tuple(timeouts(migration.steps, live is not None and bool(live.lock_timeouts)))
-    savepoints = Savepoints(migration, known)
+    back = taken_back(migration)
+    held = tuple(timeouts(migration.steps, back, live is not None and bool(live.lock_timeouts)))
+    paths, zones, roles = (tuple(values_of(name, migration.steps, back)) for name in SETTINGS)
     for number, step in enumerate(migration.steps):
-        reviewed.append(_reviewed(number, migration, known, held))
+        known.path, known.is_utc = paths[number], (zones[number] or ("",))[0].upper() in UTC
+        known.is_replica = roles[number] == ("replica",)
+        reviewed.append(_reviewed(number, migration, known, held, back))
         known = reviewed[-1].known.copy()
         for action in step.actions:
             _note(action, known)
-        known = savepoints.known_after(number, step, known)
-    kept = [each for number, each in enumerate(reviewed) if number not in savepoints.undone]
+        if back.get(number) == number:
+            known = reviewed[begun(back, number)].known.copy()
+    kept = [each for each in reviewed if each.taken_back is None]
     there, gone = _way_back(kept, known)
     reviewed = with_safe_sequences(reviewed, migration.framework)
     not_run = _not_run(live, migration)
     return Review(
-        migration, tuple(reviewed), tuple(_spans(reviewed)), tuple(not_run), version, tuple(there), tuple(gone)
+        migration, tuple(reviewed), tuple(_spans(reviewed, back)), tuple(not_run), version, tuple(there), tuple(gone)
     )
 
 
@@ -170,25 +196,43 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
     there: list[str] = []
     gone: list[str] = []
     moves: list[Action] = []  # of later statements, the last first
+    dropped: set[tuple[str, str]] = set()  # constraints, by later statements; and parts of an index, which go with it
     for each in reversed(reviewed):
         for action in reversed(each.step.actions):
+            if REFUSED & {f.code for f in each.findings if f.severity is Severity.CRITICAL}:
+                continue
             is_made = action.kind in NEW_RELATIONS or (action.kind in MOVED and each.known.is_new(action.relation))
             moves += [action] if action.kind in MOVED else []
             if does_nothing(action, each.known) or (not is_made and each.known.is_new(action.relation)):
+                continue
+            named = each.known.key(action.relation) if action.relation is not None else ""
+            if action.kind is Kind.DROP_CONSTRAINT:
+                dropped.add((named, action.name))
+            elif action.kind is Kind.ATTACH_INDEX:
+                dropped.add(("", action.others[1].name))
+            if {(named, action.name), ("", action.name)} & dropped and action.kind in (*CONSTRAINTS, Kind.CREATE_INDEX):
                 continue
             if is_made and not after.is_new(_moved(action.relation, moves, after)):
                 continue
             lost, undo = LOST.get(action.kind), undo_of(action, each.known)
             if lost is not None:
                 gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
+            elif undo is None and action.kind in BY_HAND:
+                gone.append(f"line {each.step.line}: the way back of {action.kind.value} is to be written by hand.")
             elif undo:
                 there += [sql for sql in undo if sql not in there]
     return there, gone[::-1]
 
 
-def _reviewed(number: int, migration: Migration, known: Known, held: tuple[bool, ...]) -> Reviewed:
-    """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told."""
-    earlier, step, later = migration.steps[:number], migration.steps[number], migration.steps[number + 1 :]
+def _reviewed(
+    number: int, migration: Migration, known: Known, held: tuple[bool, ...], back: Mapping[int, int]
+) -> Reviewed:
+    """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told. Of the
+    steps around it those count that nothing took back before it, or takes back later.
+    """
+    step, by = migration.steps[number], back.get(number)
+    earlier = tuple(s for n, s in enumerate(migration.steps[:number]) if back.get(n, number) >= number)
+    later = tuple(s for n, s in enumerate(migration.steps) if n > number and back.get(n, by) == by)
     during = known.copy()
     effects, findings = [], []
     safe = safe_steps(step.actions, step.sql, known)
@@ -197,11 +241,13 @@ def _reviewed(number: int, migration: Migration, known: Known, held: tuple[bool,
         work = () if is_idle else tuple(work_of(action, during))
         effect = ActionEffect(action, tuple(locks_of(action, during)), work)
         effects.append(effect)
-        at = StepContext(step, action, effect, during, migration, earlier, later, safe is not None, held)
-        findings += [finding for rule in (STILL_TRUE if is_idle else RULES) for finding in rule(at)]
+        at = StepContext(step, action, effect, during, migration, earlier, later, safe is not None, number, held)
+        rules = STILL_TRUE if is_idle else WHILE_IT_RUNS if by is not None else RULES
+        findings += [finding for rule in rules for finding in rule(at)]
         _note(action, during)
     told = tuple(_each_once(findings))
-    return Reviewed(step, tuple(effects), told, known, tuple(_unclear(step, known)))
+    line = migration.steps[by].line if by is not None else None
+    return Reviewed(step, tuple(effects), told, known, tuple(_unclear(step, known)), taken_back=line)
 
 
 def _note(action: Action, known: Known) -> None:
@@ -226,7 +272,7 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
         if action.kind is Kind.REINDEX_MANY and not action.is_concurrent:
             yield EACH_TABLE
         is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade and not called_by_name.judges(action)
-        if is_dropped or (action.kind is Kind.OTHER and not isinstance(action.statement, ast.TransactionStmt)):
+        if is_dropped or (action.kind is Kind.OTHER and not isinstance(action.statement, HARMLESS)):
             yield NO_RULE
         for relation in _relations(action):
             if known.is_missing(relation) and not action.if_exists and not does_nothing(action, known):
@@ -234,16 +280,18 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
 
 
 def _relations(action: Action) -> Iterator[TableName]:
-    if action.relation is not None and action.kind not in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION, Kind.DROP_VIEW):
+    if action.relation is not None and action.kind not in MADE:
         yield action.relation
 
 
-def _spans(reviewed: list[Reviewed]) -> Iterator[Span]:
+def _spans(reviewed: list[Reviewed], back: Mapping[int, int]) -> Iterator[Span]:
+    """Without the locks that a ROLLBACK to a savepoint frees."""
+    freed = {n for n, by in back.items() if reviewed[by].step.actions[0].kind is not Kind.ROLLBACK}
     numbers = dict.fromkeys(r.step.transaction for r in reviewed if not r.step.is_alone)
     for number in numbers:
         inside = [r for r in reviewed if r.step.transaction == number]
         locks: dict[str, Mode] = {}
-        for each in inside:
+        for each in (r for n, r in enumerate(reviewed) if r.step.transaction == number and n not in freed):
             for effect in each.effects:
                 for lock in effect.locks:
                     if lock.mode.blocks_writes and not lock.is_index and not each.known.is_new(lock.relation):

@@ -1,45 +1,46 @@
 """What a ROLLBACK, or one to a savepoint, takes back of what the statements before it changed."""
 
+from collections.abc import Mapping
+
 from pglast import ast, enums
 
 from analyzer.review.actions import Kind
-from analyzer.review.facts_at_statement import Known
-from analyzer.review.files.migration import Migration, MigrationStep
+from analyzer.review.files.migration import Migration
 
 KINDS = enums.TransactionStmtKind
 
 
-class Savepoints:
-    """What was known where the transaction, and each savepoint in it, began. ``undone``: numbers of steps."""
-
-    def __init__(self, migration: Migration, known: Known) -> None:
-        self.undone: set[int] = set()
-        self._began = (0, known.copy()) if migration.is_wrapped else None
-        self._points: list[tuple[str, int, Known]] = []
-
-    def known_after(self, number: int, step: MigrationStep, known: Known) -> Known:
+def taken_back(migration: Migration) -> dict[int, int]:
+    """Steps by their numbers, with that of the step that takes each back. The ROLLBACK is one of its own."""
+    back: dict[int, int] = {}
+    began = 0 if migration.is_wrapped else None
+    points: list[tuple[str, int]] = []
+    for number, step in enumerate(migration.steps):
         statement, kind = step.actions[0].statement, step.actions[0].kind
         if not isinstance(statement, ast.TransactionStmt):
-            return known
-        if kind is Kind.BEGIN and self._began is None:
-            self._began = number, known.copy()
+            continue
+        if kind is Kind.BEGIN and began is None:
+            began = number
         elif statement.kind == KINDS.TRANS_STMT_SAVEPOINT:
-            self._points.append((statement.savepoint_name, number, known.copy()))
+            points.append((statement.savepoint_name, number))
         elif statement.kind == KINDS.TRANS_STMT_ROLLBACK_TO:
-            names = [name for name, _, _ in self._points]
+            names = [name for name, _ in points]
             if statement.savepoint_name in names:
                 at = len(names) - 1 - names[::-1].index(statement.savepoint_name)
-                _, since, before = self._points[at]
-                self._points = self._points[: at + 1]
-                return self._taken_back(since, number, before)
+                points = points[: at + 1]
+                _take_back(back, points[at][1], number)
         elif kind in (Kind.COMMIT, Kind.ROLLBACK):
-            began, self._began, self._points = self._began, None, []
             if kind is Kind.ROLLBACK and began is not None:
-                known = self._taken_back(began[0], number, began[1])
-            if statement.chain:
-                self._began = number, known.copy()
-        return known
+                _take_back(back, began, number)
+            began, points = number if statement.chain else None, []
+    return back
 
-    def _taken_back(self, since: int, number: int, before: Known) -> Known:
-        self.undone |= {*range(since, number + 1)}
-        return before.copy()
+
+def _take_back(back: dict[int, int], since: int, number: int) -> None:
+    for each in range(since, number + 1):
+        back.setdefault(each, number)
+
+
+def begun(back: Mapping[int, int], number: int) -> int:
+    """The first of the steps that this one takes back: what was known there is known again after it."""
+    return min(each for each, by in back.items() if by == number)

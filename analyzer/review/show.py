@@ -105,7 +105,7 @@ def _is_quiet(each: Reviewed) -> bool:
 def _statement(each: Reviewed, version: int) -> list[str]:
     origin = f" ({each.step.origin})" if each.step.origin else ""
     lines = [f"line {each.step.line}{origin}: {one_line(each.step.shown, 100)}"]
-    lines += [f"   {line}" for line in (*_locks(each), *_works(each), *each.unclear)]
+    lines += [f"   {line}" for line in (*_locks(each), *_works(each), *_taken_back(each), *each.unclear)]
     for finding in each.findings:
         lines += _finding(finding)
     if each.safe is not None:
@@ -137,6 +137,12 @@ def _locks(each: Reviewed) -> Iterator[str]:
     yield from lines[:MOST_LOCKS]
     if len(lines) > MOST_LOCKS:
         yield f"and {len(lines) - MOST_LOCKS} more relations"
+
+
+def _taken_back(each: Reviewed) -> Iterator[str]:
+    if each.taken_back is not None and any(e.action.kind not in QUIET for e in each.effects):
+        held = ": its locks are held until there" if any(e.locks for e in each.effects) else ""
+        yield f"Line {each.taken_back} takes it back, so nothing of it stays{held}."
 
 
 def _works(each: Reviewed) -> Iterator[str]:
@@ -194,6 +200,7 @@ def _statement_json(each: Reviewed) -> dict[str, Any]:
         ],
         "safe_sequence": each.safe,
         "unclear": list(each.unclear),
+        "taken_back_line": each.taken_back,
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts, walk
 
 OBJECT = enums.ObjectType
+REMOVES = enums.AlterPublicationAction.AP_DropObjects
 DROPS = {
     OBJECT.OBJECT_TABLE: Kind.DROP_TABLE, OBJECT.OBJECT_VIEW: Kind.DROP_VIEW, OBJECT.OBJECT_INDEX: Kind.DROP_INDEX,
     OBJECT.OBJECT_MATVIEW: Kind.DROP_MATVIEW,
@@ -39,7 +40,7 @@ MODES = (
 )  # fmt: skip
 TRANSACTIONS = {
     enums.TransactionStmtKind.TRANS_STMT_BEGIN: Kind.BEGIN, enums.TransactionStmtKind.TRANS_STMT_START: Kind.BEGIN,
-    enums.TransactionStmtKind.TRANS_STMT_COMMIT: Kind.COMMIT,
+    enums.TransactionStmtKind.TRANS_STMT_COMMIT: Kind.COMMIT, enums.TransactionStmtKind.TRANS_STMT_PREPARE: Kind.COMMIT,
     enums.TransactionStmtKind.TRANS_STMT_ROLLBACK: Kind.ROLLBACK,
 }  # fmt: skip
 ROWS = {
@@ -90,7 +91,11 @@ def _drop(statement: Node) -> Iterator[Action]:
                      statement=statement)  # fmt: skip
     elif statement.removeType in OTHERS:
         dropped = ", ".join(OTHERS[statement.removeType](each) for each in statement.objects)
-        yield Action(Kind.DROP_OTHER, name=dropped, is_cascade=is_cascade, if_exists=if_exists, statement=statement)
+        sequences = _names(statement.objects) if statement.removeType == OBJECT.OBJECT_SEQUENCE else ()
+        yield Action(
+            Kind.DROP_OTHER, name=dropped, others=tuple(sequences), is_cascade=is_cascade, if_exists=if_exists,
+            statement=statement,
+        )  # fmt: skip
 
 
 def _rename(statement: Node) -> Iterator[Action]:
@@ -109,6 +114,8 @@ def _rename(statement: Node) -> Iterator[Action]:
         yield Action(Kind.RENAME_OTHER, relation, name=statement.newname, statement=statement)
     elif statement.renameType == OBJECT.OBJECT_INDEX:
         yield Action(Kind.INDEX_DETAIL, name=relation.name, others=(relation,), statement=statement)
+    elif statement.renameType == OBJECT.OBJECT_SEQUENCE:
+        yield Action(Kind.RENAME_SEQUENCE, name=statement.newname, others=(relation,), statement=statement)
 
 
 def _create_table(statement: Node) -> Iterator[Action]:
@@ -279,6 +286,9 @@ def _domain(statement: Node) -> Iterator[Action]:
 def _set_schema(statement: Node) -> Iterator[Action]:
     if statement.relation is not None and statement.objectType in RELATIONS:
         yield Action(Kind.SET_SCHEMA, relation_name(statement.relation), name=statement.newschema, statement=statement)
+    elif statement.objectType == OBJECT.OBJECT_SEQUENCE:
+        named = (relation_name(statement.relation),)
+        yield Action(Kind.RENAME_SEQUENCE, name=statement.newschema, others=named, statement=statement)
 
 
 READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
@@ -313,6 +323,8 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
         Action(Kind.ALTER_SEQUENCE, name=s.sequence.relname, others=(relation_name(s.sequence),), statement=s)
     ]),
     ast.AlterDomainStmt: _domain, ast.ExplainStmt: _explain,
+    ast.AlterPublicationStmt: lambda s: _publication(s) if s.action != REMOVES else iter(()),
+    ast.ViewStmt: lambda s: iter([Action(Kind.REPLACE_VIEW, relation_name(s.view), statement=s)] if s.replace else ()),
 }  # fmt: skip
 
 __all__ = ["actions_of", "new_column"]

@@ -1,6 +1,7 @@
 """The statements that undo an action, where that can be: and what cannot be brought back."""
 
 from collections.abc import Iterator
+from itertools import count
 
 from pglast import enums
 
@@ -9,7 +10,7 @@ from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.constraints import default_name
 from analyzer.review.safe_sequence.names import index_name
 from analyzer.review.safe_sequence.safe_step import relation_sql
-from analyzer.review.work import words
+from analyzer.review.work import key_columns, words
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
 
@@ -40,7 +41,8 @@ def _undo(action: Action, known: Known) -> Iterator[str]:
     relation, kind = action.relation, action.kind
     if kind is Kind.DROP_INDEX:
         owner = known.owner_of_index(action.others[0])
-        yield from (i.definition for i in owner.indexes if i.name == action.name) if owner else ()
+        made = (i.definition for i in owner.indexes if i.name == action.name) if owner else ()
+        yield from (definition.replace(" ON ONLY ", " ON ", 1) for definition in made)
         return
     if relation is None:
         return
@@ -48,18 +50,19 @@ def _undo(action: Action, known: Known) -> Iterator[str]:
     if kind is Kind.ADD_COLUMN:
         yield f"ALTER TABLE {table} DROP COLUMN {quote_identifier(action.column)}"
     elif kind in CONSTRAINTS and (action.name or kind is not Kind.ADD_EXCLUDE):
-        yield f"ALTER TABLE {table} DROP CONSTRAINT {quote_identifier(default_name(action, relation))}"
+        yield f"ALTER TABLE {table} DROP CONSTRAINT {quote_identifier(name_given(action, known))}"
+        yield from _key_before(action, relation, known)
     elif kind is Kind.CREATE_INDEX:
-        name = action.name or index_name(relation.name, action.columns)
+        name = name_given(action, known)
         found = known.table(relation)
         how = "" if found is not None and found.kind == "p" else "CONCURRENTLY "
         yield f"DROP INDEX {how}{relation_sql(TableName(relation.schema, name))}"
     elif kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
         is_view = getattr(action.statement, "objtype", None) == enums.ObjectType.OBJECT_MATVIEW
         yield f"DROP {'MATERIALIZED VIEW' if is_view else 'TABLE'} {table}"
-    elif kind is Kind.SET_NOT_NULL:
+    elif kind is Kind.SET_NOT_NULL and not known.column(relation, action.column).is_not_null:
         yield f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(action.column)} DROP NOT NULL"
-    elif kind is Kind.DROP_NOT_NULL:
+    elif kind is Kind.DROP_NOT_NULL and known.column(relation, action.column).is_not_null is not False:
         yield f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(action.column)} SET NOT NULL"
     elif kind is Kind.RENAME_TABLE:
         new = relation_sql(TableName(relation.schema, action.name))
@@ -81,3 +84,27 @@ def _undo(action: Action, known: Known) -> Iterator[str]:
         yield f"ALTER TABLE {table} DETACH PARTITION {relation_sql(action.others[0])}"
     elif kind is Kind.CREATE_TRIGGER:
         yield f"DROP TRIGGER {quote_identifier(action.name)} ON {table}"
+
+
+def _key_before(action: Action, relation: TableName, known: Known) -> Iterator[str]:
+    """The index that the constraint was made of, and columns that a primary key made NOT NULL."""
+    if action.kind is Kind.ADD_PRIMARY_KEY:
+        for column in key_columns(action, relation, known):
+            if known.column(relation, column).is_not_null is False:
+                yield f"ALTER TABLE {relation_sql(relation)} ALTER COLUMN {quote_identifier(column)} DROP NOT NULL"
+    table = known.table(relation)
+    yield from (i.definition for i in (table.indexes if table else ()) if i.name == action.using_index)
+
+
+def name_given(action: Action, known: Known) -> str:
+    """Of a constraint or an index, also where PostgreSQL chooses it: with a number where the name is taken."""
+    relation, table = action.relation, known.table(action.relation)
+    assert relation is not None
+    if action.name or action.using_index:
+        return action.name or action.using_index
+    is_index = action.kind is Kind.CREATE_INDEX
+    name = index_name(relation.name, action.columns) if is_index else default_name(action, relation)
+    there = {key.name for key in table.foreign_keys} | {c.name for c in known.checks_of(relation)} if table else set()
+    there |= {index.name for other in known.facts or () for index in other.indexes}
+    numbered = (f"{name}{number}" for number in count(1))
+    return name if name not in there else next(each for each in numbered if each not in there)

@@ -64,8 +64,8 @@ def _work(action: Action, known: Known) -> Iterator[TableWork]:
         yield TableWork("scan", relation, "every row is compared with the new CHECK")
     elif kind is Kind.ADD_FOREIGN_KEY and not action.is_not_valid:
         yield from _checked_key(relation, action.others[0], known)
-    elif kind in (Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_EXCLUDE) and not action.using_index:
-        yield TableWork("index", relation, "the constraint's index is built", indexes=1)
+    elif kind in (Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_EXCLUDE):
+        yield from _added_key(action, relation, known)
     elif kind is Kind.VALIDATE or (kind is Kind.ALTER_CONSTRAINT and _is_enforced_now(action.node.def_)):
         yield from _validated(action, relation, known)
     elif kind in (Kind.SET_LOGGED, Kind.SET_UNLOGGED):
@@ -240,6 +240,24 @@ def _checked_key(relation: TableName, referenced: TableName, known: Known) -> It
     yield TableWork("scan", referenced, "the foreign key's rows are looked up in it")
 
 
+def _added_key(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
+    if not action.using_index:
+        yield TableWork("index", relation, "the constraint's index is built", indexes=1)
+    if action.kind is Kind.ADD_PRIMARY_KEY:
+        columns = key_columns(action, relation, known)
+        unproved = [column for column in columns if known.proves_not_null(relation, column) is False]
+        if unproved:
+            why = f"every row is looked at for NULL in {', '.join(unproved)}, which a primary key makes NOT NULL"
+            yield TableWork("scan", relation, why)
+
+
+def key_columns(action: Action, relation: TableName, known: Known) -> tuple[str, ...]:
+    """Those of USING INDEX, too."""
+    made = known.indexes.get(action.using_index)
+    there = next((i.columns for i in _indexes(relation, known) if i.name == action.using_index), ())
+    return action.columns or (made.columns if made is not None else tuple(filter(None, there)))
+
+
 def _is_enforced_now(constraint: Node) -> bool:
     return bool(constraint.alterEnforceability and constraint.is_enforced)
 
@@ -257,9 +275,7 @@ def _validated(action: Action, relation: TableName, known: Known) -> Iterator[Ta
 
 
 def _logged(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
-    table = known.table(relation)
-    is_unlogged = table is not None and known.live is not None and table.oid in known.live.unlogged
-    if table is not None and is_unlogged == (action.kind is Kind.SET_UNLOGGED):
+    if known.is_unlogged(relation) == (action.kind is Kind.SET_UNLOGGED):
         return
     yield TableWork("rewrite", relation, "the table and its indexes are written anew")
 

@@ -39,6 +39,7 @@ def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
         statement = raw.stmt
         if isinstance(statement, ast.CreateStmt):
             table = _table(statement, len(tables) + 1, case, tables)
+            table = replace(table, kind=case.get("kinds", {}).get(table.name, "r"))
             if table.name in parents:
                 table = replace(table, parent_oid=tables[parents[table.name]].oid)
             tables[table.name] = table
@@ -68,6 +69,7 @@ def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
         views={
             (tables[t].oid, c): tuple(v) for key, v in case.get("views", {}).items() for t, c in [key.split(".")]
         },
+        there=frozenset(map(tuple, case["there"])) if "there" in case else None,
         lock_timeouts=tuple(case.get("lock_timeouts", ())),
         oldest_transaction_s=case.get("oldest_transaction_s"),
         statements=None if case.get("no_statements") else tuple(

@@ -1,5 +1,5 @@
-"""What squawk 2.30, django-migration-linter 6 and strong_migrations 2.5 warn of: each named by a code here, or left out
-with the reason."""
+"""What squawk 2.30, django-migration-linter 6 and strong_migrations 2.5 warn of, and what eugene 0.8 and pgfence know
+beyond: each named by a code here, or left out with the reason."""
 
 import pytest
 
@@ -11,10 +11,12 @@ SCHEMA = """
 create table customers (id bigint primary key);
 create table orders (id bigint primary key, customer_id bigint not null, note text, state varchar(20), a int, b int);
 create index ix_orders_note on orders (note);
+create table bare (a int);
+create unique index ix_bare on bare (a);
 """
 CASE = {
     "schema": SCHEMA,
-    "sizes": {"orders": 90_000, "customers": 90_000},
+    "sizes": {"orders": 90_000, "customers": 90_000, "bare": 90_000},
     "rows": {"orders": 100_000_000, "customers": 1_000_000},
     "statements": {"select id, note, a from orders": 500, "insert into orders (id, customer_id) values (1, 2)": 500},
 }
@@ -70,6 +72,10 @@ NAMED = {
     "strong_migrations: renaming a schema": ("alter schema public rename to old", "MG022"),
     "django-migration-linter: NOT_NULL": ("alter table orders add column c int not null", "MG012"),
     "django-migration-linter: DROP_INDEX": ("drop index ix_orders_note", "MG004"),
+    "eugene: W14, a primary key of an index on what may be NULL": (
+        "alter table bare add primary key using index ix_bare", "MG002",
+    ),
+    "pgfence: replica-identity-full": ("alter table orders replica identity full", "MG053"),
 }  # fmt: skip
 # left out
 # squawk: ban-set-default, ban-drop-default:

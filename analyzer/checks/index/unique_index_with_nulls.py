@@ -7,7 +7,8 @@ are in the table. To verify, count rows GROUP BY the index's columns HAVING coun
 From 15 on, a unique index with NULLS NOT DISTINCT refuses them; before, a second unique index on the other columns
 WHERE the column IS NULL does. Or fill the NULLs and set NOT NULL. Leave it alone where a NULL is meant to let a row
 out of the key. An index of one column is taken to be meant so, and one whose column is NULL in nearly all rows (the
-identifier that few users have) to be for the others. Two on the same columns but for one, which may be NULL in each (of
+identifier that few users have) to be for the others; where each column may be NULL, one of which half of the rows have
+a NULL in some column. Two on the same columns but for one, which may be NULL in each (of
 a device or of a module), keep apart what they are meant to.
 """
 
@@ -28,6 +29,7 @@ check = Check(
     severity=Severity.INFO,
     together=Severity.INFO,
     rows=Threshold(1_000, "rows", "judgement: in fewer somebody sees the duplicates"),
+    together_ratio=Threshold(0.5, "rows with NULL / rows", "judgement: where all may be NULL, summed over the columns"),
     null_ratio=Threshold(0.9, "rows with NULL / rows", "judgement: above it the index is for the few with a value"),
 )
 NULLS_NOT_DISTINCT_FROM = 150_000
@@ -43,7 +45,7 @@ def unique_index_with_nulls(of: IndexOf, context: Context) -> Iterator[Finding]:
         return
     columns = [column for name in names if (column := table.column(name)) is not None]
     nullable = [column for column in columns if not column.not_null]
-    if not nullable or len(nullable) == len(columns) or table.rows == 0:
+    if not nullable or table.rows == 0:
         return
     if table.rows is not None and table.rows < check["rows"]:
         return
@@ -56,7 +58,7 @@ def unique_index_with_nulls(of: IndexOf, context: Context) -> Iterator[Finding]:
     with_nulls = {column.name: column.null_frac for column in nullable if column.null_frac}
     if max(with_nulls.values(), default=0.0) > check["null_ratio"]:
         return
-    if not with_nulls:
+    if not with_nulls or (len(nullable) == len(columns) and sum(with_nulls.values()) >= check["together_ratio"]):
         return
     which = some_of(list(with_nulls))
     yield check.finding(

@@ -18,6 +18,7 @@ from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.review.files.migration import Migration, functions_called, tables_changed
 from analyzer.review.files.read import read_migration
 from analyzer.review.live_facts import LiveFacts
+from analyzer.review.objects_dropped import names_dropped
 from analyzer.review.review import Review, review, worst
 from analyzer.review.show import review_as_json, review_as_sarif, review_as_text
 from analyzer.runtime.places import program
@@ -89,7 +90,7 @@ class Command(TerminalCommand):
         server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with connect(server) as connection:
             functions, changed = set(functions_called(migration.steps)), set(tables_changed(migration.steps))
-            live = read_live_facts(connection, functions, changed)
+            live = read_live_facts(connection, functions, changed, set(names_dropped(migration.steps)))
         migration = _migration(text, options, live.schema)
         return review(migration, live.schema.server_version_num, live), live
 

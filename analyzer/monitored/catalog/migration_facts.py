@@ -16,8 +16,12 @@ HIDDEN = "This login does not see other roles' statements there (pg_read_all_sta
 MOST_STATEMENTS = 2_000  # the dearest of the server; judgement: a statement below them holds nobody up
 
 
-def read_live_facts(conn: MonitoredConnection, functions: Collection[str], changed: Collection[str] = ()) -> LiveFacts:
-    """``functions``: names of those that it calls; ``changed``: of tables whose columns change their type."""
+def read_live_facts(
+    conn: MonitoredConnection, functions: Collection[str], changed: Collection[str] = (), dropped: Collection[str] = ()
+) -> LiveFacts:
+    """``functions``: names of those that it calls; ``changed``: of tables whose columns change their type;
+    ``dropped``: of what it drops.
+    """
     schema = read_schema(conn)
     oids = [table.oid for table in schema]
     with conn.transaction_read_only():
@@ -28,6 +32,7 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str], chang
         casts = conn.run("review_casts", action="reading the casts that somebody made")
         views = conn.run("review_views", {"oids": oids}, action="reading which views read the tables")
         timeouts = conn.run("review_timeouts", action="reading where lock_timeout is set")
+        there = conn.run("review_objects", {"names": sorted(dropped)}, action="looking for what is dropped")
         oldest = conn.run("review_oldest_transaction", action="looking for open transactions")
     plain = _plain_columns(conn, [table.oid for table in schema if table.name in changed])
     by_column: dict[tuple[int, str], list[str]] = {}
@@ -46,6 +51,7 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str], chang
         default_partitions={r.oid: r.default_partition_oid for r in tables if r.default_partition_oid},
         unlogged=frozenset(r.oid for r in tables if r.is_unlogged),
         lock_timeouts=tuple(f"{f'role {r.role}' if r.role else 'all roles'}: {r.setting}" for r in timeouts),
+        there=frozenset((r.what, r.schema, r.name) for r in there),
         oldest_transaction_s=oldest[0].oldest_transaction_s,
         plain_columns={(r.table_oid, r.name): r.default_expression or "" for r in plain},
         statements=statements,

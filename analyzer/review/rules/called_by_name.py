@@ -7,8 +7,9 @@ from pglast import ast
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
-from analyzer.review.objects_dropped import WHAT, Dropped, is_nowhere, objects_dropped
-from analyzer.review.rules.in_use import used_by
+from analyzer.review.objects_dropped import WHAT, Dropped, is_absent, is_nowhere, objects_dropped
+from analyzer.review.rules.exists import APPLIED, UNFIT
+from analyzer.review.rules.in_use import RENAMED, used_by
 from analyzer.review.rules.rests_on import NEEDED
 from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.rules.taken_away import LOST
@@ -43,6 +44,8 @@ def drops_object(at: StepContext) -> Findings:
         return
     for dropped in objects_dropped(at.action.statement):
         if _is_made(dropped, at) or (at.action.if_exists and is_nowhere(dropped, at.known)):
+            continue
+        if is_absent(dropped, at.known):  # exists.py says it
             continue
         needing = list(_needing(dropped, at))
         if needing:
@@ -146,6 +149,43 @@ def _missed(dropped: Dropped, at: StepContext) -> Findings:
         yield LOST.finding(at, Severity.INFO, message, "Look into code that runs rarely, too.", subject=str(name))
 
 
+def renames_sequence(at: StepContext) -> Findings:
+    """Or moves it to another schema. Defaults of columns follow it."""
+    if at.action.kind is not Kind.RENAME_SEQUENCE or at.known.is_new(at.action.others[0]):
+        return
+    name, live = at.action.others[0], at.known.live
+    recorded = live.statements if live is not None else None
+    using = [statement for statement in recorded or () if statement.functions & OF_SEQUENCES]
+    what = f"Code that takes numbers of {name} by its name fails from then on; defaults of columns follow it."
+    if using:
+        what = f"{used_by(using, 'nextval(), setval() or currval()')} Of which sequences is not recorded. {what}"
+    elif recorded is not None:
+        what = "No recorded statement of this server calls nextval(), setval() or currval(); defaults of columns follow"
+        what += f" {name}, and into functions' bodies nobody looks."
+    is_quiet = recorded is not None and not using
+    hint = "Rename it when no code names it, or leave its name."
+    yield RENAMED.finding(at, Severity.INFO if is_quiet else Severity.WARNING, what, hint, subject=str(name))
+
+
+def owner_fits(at: StepContext) -> Findings:
+    """ALTER SEQUENCE ... OWNED BY."""
+    option = next((o for o in getattr(at.action.statement, "options", None) or () if o.defname == "owned_by"), None)
+    if at.action.kind is not Kind.ALTER_SEQUENCE or option is None or at.known.is_unclear:
+        return
+    *of, column = name_parts(option.arg)
+    sequence = _sequence(str(at.action.others[0]), at)
+    relation = TableName(of[-2] if len(of) > 1 else "", of[-1]) if of else None
+    table, why = at.known.table(relation), ""
+    if sequence is not None and sequence.is_identity:
+        why = "the sequence of an identity column belongs to that"
+    elif relation is not None and at.known.has_column(relation, column) is False:
+        why = f"{relation} has no column {column}"
+    elif sequence is not None and table is not None and table.schema != sequence.schema:
+        why = f"{table.qualified_name} is not in the sequence's schema, {sequence.schema}"
+    if why:
+        yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {why}.", APPLIED, subject=str(at.action.others[0]))
+
+
 def sets_back(at: StepContext) -> Findings:
     """A sequence whose numbers up to some larger one were given already, unless the file empties its table."""
     for sequence, start in _restarts(at):
@@ -162,6 +202,12 @@ def sets_back(at: StepContext) -> Findings:
             f" {qualified(table.schema, table.name)} tells it.",
             subject=owner,
         )  # fmt: skip
+
+
+def sets_back_for_good(at: StepContext) -> Findings:
+    """By setval(), which no ROLLBACK takes back."""
+    if at.action.kind is Kind.READ:
+        yield from sets_back(at)
 
 
 def _restarts(at: StepContext) -> Iterator[tuple[SequenceFacts, int]]:
@@ -220,4 +266,4 @@ def _is_emptied(table: TableFacts, at: StepContext) -> bool:
     )  # fmt: skip
 
 
-RULES = (drops_object, sets_back)
+RULES = (drops_object, renames_sequence, owner_fits, sets_back)

@@ -12,6 +12,7 @@ from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.schema.facts import IndexFacts
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts
+from analyzer.words.lists import some_of
 
 NO_INDEX = Rule("MG040", "Foreign key without an index")
 SAME_INDEX = Rule("MG041", "Index that is there already")
@@ -23,6 +24,11 @@ INT_KEY = Rule("MG046", "Integer key that runs out")
 TRIGGERS = Rule("MG047", "Triggers switched off")
 WHOLE_SERVER = Rule("MG048", "Concerns more than this database's schema")
 
+MOST_NAMES = 5
+EVENTS = {
+    Kind.INSERT: {"INSERT"}, Kind.COPY: {"INSERT"}, Kind.UPDATE: {"UPDATE"}, Kind.DELETE: {"DELETE"},
+    Kind.MERGE: {"INSERT", "UPDATE", "DELETE"},
+}  # fmt: skip
 TYPES = {
     "json": (JSON, "json keeps the text, has no equality (DISTINCT and GROUP BY fail) and no GIN index", "jsonb"),
     "bpchar": (CHAR, "char(n) pads values with blanks and saves nothing", "text, or varchar(n) where n is a rule"),
@@ -188,6 +194,23 @@ def triggers_off(at: StepContext) -> Findings:
         )  # fmt: skip
 
 
+def triggers_do_not_fire(at: StepContext) -> Findings:
+    """On rows that are written while session_replication_role is replica; nor those that keep foreign keys."""
+    kind, table = at.action.kind, at.table
+    if not at.known.is_replica or kind not in EVENTS or table is None or at.is_new:
+        return
+    keys = [] if kind in (Kind.INSERT, Kind.COPY) else [key.name for _, key in at.known.keys_to(table)]
+    keys += [] if kind is Kind.DELETE else [key.name for key in table.foreign_keys]
+    triggers = [t.name for t in table.triggers or () if t.enabled == "O" and EVENTS[kind] & {*t.events}]
+    if keys or triggers:
+        yield TRIGGERS.finding(
+            at, Severity.INFO,
+            f"session_replication_role is replica: these rows of {at.name} are not checked by, or do not set off,"
+            f" {some_of(sorted({*keys, *triggers}), MOST_NAMES)}; nor are they later.",
+            "Set it back before this, or compare the rows with what they reference afterwards.",
+        )  # fmt: skip
+
+
 def whole_server(at: StepContext) -> Findings:
     if at.action.kind is Kind.ALTER_SYSTEM:
         yield WHOLE_SERVER.finding(
@@ -206,4 +229,7 @@ def whole_server(at: StepContext) -> Findings:
         )  # fmt: skip
 
 
-RULES = (column_types, integer_keys, key_without_index, index_exists, triggers_off, whole_server)
+RULES = (
+    column_types, integer_keys, key_without_index, index_exists, triggers_off,
+    triggers_do_not_fire, whole_server,
+)  # fmt: skip

@@ -1,18 +1,28 @@
 """What the server refuses since it is there already, or is not there: by its catalog and what the file did before."""
 
+from collections.abc import Iterator
+
 from pglast import ast
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
+from analyzer.review.alter_table import AT, relation_name
 from analyzer.review.column_types import CASTABLE, ColumnType, is_castable, needs_using
+from analyzer.review.objects_dropped import is_absent, objects_dropped
 from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.work import below_domains, words
-from analyzer.schema.facts import IndexFacts
+from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts
 
 UNFIT = Rule("MG019", "Does not fit what is there")
 APPLIED = "See whether the migration was applied here already, or one before it was not."
+KINDS = {Kind.DROP_TABLE: "rp", Kind.DROP_VIEW: "v", Kind.DROP_MATVIEW: "m"}  # pg_class.relkind
+SPOKEN = {"v": "view", "m": "materialized view", "f": "foreign table"}
+# statements that make what they do not name
+MAKE_ANY = (ast.CreateExtensionStmt, ast.ImportForeignSchemaStmt)
+MAKE_INDEXES = (*MAKE_ANY, ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)  # and sequences
 TEMPORARY = "t"  # pg_class.relpersistence
 NEED_COLUMN = frozenset({
     Kind.DROP_COLUMN, Kind.ALTER_TYPE, Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.SET_DEFAULT, Kind.RENAME_COLUMN,
@@ -34,6 +44,32 @@ def column_fits(at: StepContext) -> Findings:
             at, Severity.CRITICAL, f"It fails: {at.name} has no column {action.column}.", APPLIED,
             subject=f"{at.name}.{action.column}",
         )  # fmt: skip
+
+
+def column_takes_change(at: StepContext) -> Findings:
+    """ADD COLUMN to a partition, and ADD GENERATED AS IDENTITY."""
+    action, table = at.action, at.table
+    if table is None or at.known.is_unclear:
+        return
+    column, why = table.column(action.column), ""
+    if action.kind is Kind.ADD_COLUMN and table.parent_oid is not None and not at.known.is_dropped(table, ""):
+        why, hint = f"{at.name} is a partition, which has the columns of its table", "Add it to that."
+    elif action.kind is Kind.COLUMN_DETAIL and column is not None and action.node.subtype == AT.AT_AddIdentity:
+        earlier = (a for step in (*at.earlier, at.step) for a in step.actions if a.column == column.name)
+        is_changed = any(
+            a.kind is Kind.SET_DEFAULT and at.known.key(a.relation or at.relation) == at.name for a in earlier
+        )
+        hint = f"ALTER COLUMN {quote_identifier(column.name)} SET NOT NULL"
+        if at.known.column(at.relation, column.name).is_not_null is False:
+            why, hint = f"{at.name}.{column.name} may be NULL", f"{hint} first."
+        elif column.default is not None and not is_changed:
+            why = f"{at.name}.{column.name} has a default, which an identity column has not"
+            hint = (
+                f"ALTER COLUMN {quote_identifier(column.name)} DROP DEFAULT first, and set the new sequence's number."
+            )
+    if why:
+        subject = f"{at.name}.{action.column}"
+        yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {why}.", hint, subject=subject)
 
 
 def index_fits(at: StepContext) -> Findings:
@@ -123,4 +159,104 @@ def type_fits(at: StepContext) -> Findings:
     )  # fmt: skip
 
 
-RULES = (column_fits, index_fits, table_fits, type_fits)
+def dropped_is_there(at: StepContext) -> Findings:
+    """Of a sequence, function or type, a table, view or index: without IF EXISTS, or of another kind."""
+    action = at.action
+    for name, what in () if at.known.is_unclear else _absent(at):
+        if not _may_be_made(name, what, at):
+            message = f"It fails: there is no {what} {name}."
+            yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=str(name))
+    table, kinds = at.table, KINDS.get(action.kind)
+    if table is not None and kinds is not None and table.kind not in kinds:
+        yield UNFIT.finding(
+            at, Severity.CRITICAL, f"It fails: {at.name} is a {SPOKEN.get(table.kind, 'table')}.",
+            f"DROP {SPOKEN.get(table.kind, 'table').upper()} it is.",
+        )  # fmt: skip
+
+
+def _absent(at: StepContext) -> Iterator[tuple[TableName, str]]:
+    action, known = at.action, at.known
+    if action.if_exists or known.facts is None:
+        return
+    if action.kind is Kind.DROP_OTHER:
+        each = objects_dropped(action.statement)
+        yield from ((dropped.name, dropped.what) for dropped in each if is_absent(dropped, known))
+    elif action.kind in KINDS and action.relation is not None and known.is_missing(action.relation):
+        yield action.relation, SPOKEN.get(KINDS[action.kind][0], "table")
+    elif action.kind is Kind.DROP_INDEX and known.owner_of_index(action.others[0]) is None:
+        yield action.others[0], "index"
+
+
+def _may_be_made(name: TableName, what: str, at: StepContext) -> bool:
+    """By a statement before that names it, or makes what it does not name."""
+    statements = [(step.sql, step.actions[0].statement) for step in at.earlier]
+    make = MAKE_INDEXES if what in ("index", "sequence") else MAKE_ANY
+    return any(isinstance(s, make) or (name.name in sql and not isinstance(s, ast.DropStmt)) for sql, s in statements)
+
+
+def view_keeps_columns(at: StepContext) -> Findings:
+    """CREATE OR REPLACE VIEW: those that are there first, by the same names."""
+    statement = at.action.statement
+    if not isinstance(statement, ast.ViewStmt) or not statement.replace or at.known.is_unclear:
+        return
+    name = relation_name(statement.view)
+    view, columns = at.known.table(name), _columns(statement)
+    if view is None or view.kind != "v" or columns is None:
+        return
+    old = [column.name for column in view.columns]
+    if columns[: len(old)] == old:
+        return
+    which = next(n for n, column in enumerate(old) if column not in columns[n : n + 1])
+    does = f"have {columns[which]} in place of" if which < len(columns) else "be without"
+    yield UNFIT.finding(
+        at, Severity.CRITICAL,
+        f"It fails: {view.qualified_name} would {does} its column {old[which]}, and PostgreSQL lets a view get new"
+        " columns at its end alone.",
+        "Keep the columns and their order, or DROP VIEW first and make it again, with its rights, in one transaction.",
+        subject=view.qualified_name,
+    )  # fmt: skip
+
+
+def _columns(statement: Node) -> list[str] | None:
+    """None where its query does not say them all."""
+    query = statement.query
+    while getattr(query, "larg", None) is not None:
+        query = query.larg
+    columns = []
+    for target in getattr(query, "targetList", None) or (None,):
+        last = target.val.fields[-1] if target is not None and isinstance(target.val, ast.ColumnRef) else None
+        columns.append(getattr(target, "name", None) or getattr(last, "sval", None))
+    named = [name.sval for name in statement.aliases or ()]
+    columns[: len(named)] = named
+    return None if None in columns else [str(column) for column in columns]
+
+
+def index_is_of_a_partition(at: StepContext) -> Findings:
+    """ALTER INDEX ... ATTACH PARTITION."""
+    if at.action.kind is not Kind.ATTACH_INDEX or at.known.is_unclear:
+        return
+    (above, whole), (below, part) = (_index(name, at) for name in at.action.others)
+    if above is None or below is None or whole is None or part is None or part.parent_oid == whole.oid:
+        return
+    taken = next((i for i in below.indexes if i.parent_oid == whole.oid), None)
+    if below.parent_oid != above.oid:
+        why = f"{below.qualified_name} is no partition of {above.qualified_name}"
+    elif taken is not None:
+        why = f"{taken.name} is the part of {whole.name} on {below.qualified_name} already"
+    elif (whole.columns, whole.is_unique, whole.method) != (part.columns, part.is_unique, part.method):
+        why = f"{part.name} and {whole.name} are not alike in columns, method and uniqueness"
+    else:
+        return
+    yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {why}.", APPLIED, subject=part.name)
+
+
+def _index(name: TableName, at: StepContext) -> tuple[TableFacts | None, IndexFacts | None]:
+    table = at.known.owner_of_index(name)
+    there = table.indexes if table is not None else ()
+    return table, next((i for i in there if table and at.known.name_now(table, i.name) == name.name), None)
+
+
+RULES = (
+    column_fits, column_takes_change, index_fits, table_fits, type_fits, dropped_is_there, view_keeps_columns,
+    index_is_of_a_partition,
+)  # fmt: skip

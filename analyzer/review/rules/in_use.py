@@ -60,7 +60,7 @@ def drops_column(at: StepContext) -> Findings:
 
 
 def drops_table(at: StepContext) -> Findings:
-    if not is_of(at, Kind.DROP_TABLE) or at.is_new:
+    if not is_of(at, Kind.DROP_TABLE) or at.is_new or (at.known.is_missing(at.relation) and not at.known.is_unclear):
         return
     using = traffic(at.known, at.relation, by_parents=False)
     table = at.table

@@ -10,13 +10,14 @@ from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import CONSTR, new_column, relation_name
 from analyzer.review.column_types import ColumnType, are_comparable
 from analyzer.review.facts_at_statement import NEW_RELATIONS
+from analyzer.review.known_checks import column_of
 from analyzer.review.resting import is_key
 from analyzer.review.rules.exists import APPLIED, UNFIT
 from analyzer.review.rules.rule import Findings, StepContext
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, name_parts
+from analyzer.statements.tree import Node, name_parts, single_statement
 from analyzer.words.lists import and_list
 
 MAKE_KEYS = frozenset({Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.CREATE_INDEX})
@@ -133,4 +134,44 @@ def _key(constraint: Node, columns: tuple[str, ...], types: dict[str, ColumnType
     return NewKey(relation_name(constraint.pktable), columns, known, name_parts(constraint.pk_attrs))
 
 
-RULES = (second_primary_key, keys_fit)
+def holds_partition_key(at: StepContext) -> Findings:
+    """A unique index of a partitioned table has its partition key among its columns."""
+    action, table = at.action, at.table
+    is_unique = action.kind in (Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY) or action.is_unique
+    if not is_unique or action.is_only or table is None or table.partition_key is None or not action.columns:
+        return
+    parts = single_statement(f"SELECT {table.partition_key.partition(' ')[2]}")
+    values = [target.val for target in getattr(parts, "targetList", None) or ()]
+    values = [v for value in values for v in (value.args if isinstance(value, ast.RowExpr) else (value,))]
+    missing = [name for name in map(column_of, values) if name is not None and name not in action.columns]
+    if missing:
+        yield UNFIT.finding(
+            at, Severity.CRITICAL,
+            f"It fails: {at.name} is partitioned by {', '.join(missing)}, which a unique key of it has to hold.",
+            "Add the partition key to it, or make it unique on each partition by itself.",
+        )  # fmt: skip
+
+
+def persistence_fits(at: StepContext) -> Findings:
+    """No logged table references an unlogged one."""
+    table, known, kind = at.table, at.known, at.action.kind
+    if kind not in (Kind.SET_LOGGED, Kind.SET_UNLOGGED) or table is None or known.is_unclear:
+        return
+    others = [TableName(owner.schema, owner.name) for owner, _ in known.keys_to(table) if owner.oid != table.oid]
+    if kind is Kind.SET_LOGGED:
+        keys = [k for k in table.foreign_keys if k.referenced_oid != table.oid and not known.is_dropped(table, k.name)]
+        others = [TableName(key.referenced_schema, key.referenced_table) for key in keys]
+    wrong = [str(other) for other in others if known.is_unlogged(other) is (kind is Kind.SET_LOGGED)]
+    if wrong:
+        several = len(set(wrong)) > 1
+        which = f"{and_list(sorted(set(wrong)))}, which {'are' if several else 'is'}"
+        why = f"{which} logged, reference{'' if several else 's'} {at.name}"
+        if kind is Kind.SET_LOGGED:
+            why = f"{at.name} references {which} unlogged"
+        yield UNFIT.finding(
+            at, Severity.CRITICAL, f"It fails: {why}.",
+            "Change all of them, in the order of their foreign keys, or drop the keys first.",
+        )  # fmt: skip
+
+
+RULES = (second_primary_key, keys_fit, holds_partition_key, persistence_fits)

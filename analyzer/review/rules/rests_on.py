@@ -195,4 +195,5 @@ def _subject(at: StepContext) -> str:
     return at.action.name if at.action.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX) else _what(at)
 
 
-RULES = (views_need_it, keys_need_it, heirs_need_it, constraint_needs_index, cascades)
+REFUSALS = (views_need_it, keys_need_it, heirs_need_it, constraint_needs_index)
+RULES = (*REFUSALS, cascades)

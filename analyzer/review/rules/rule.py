@@ -17,7 +17,8 @@ ALL_RULES: "dict[str, Rule]" = {}  # by code, as they are defined
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """``earlier``, ``later``: the steps around this one. ``has_safe``: there is a safe sequence for the statement.
+    """``earlier``, ``later``: the steps around this one, less those that a ROLLBACK takes back. ``has_safe``: there is
+    a safe sequence for the statement. ``number``: of the step in the migration.
 
     ``timeouts``: whether a lock_timeout holds, of each step of the migration.
     """
@@ -30,6 +31,7 @@ class StepContext:
     earlier: tuple[MigrationStep, ...] = ()
     later: tuple[MigrationStep, ...] = ()
     has_safe: bool = False
+    number: int = 0
     timeouts: tuple[bool, ...] = ()
 
     @property

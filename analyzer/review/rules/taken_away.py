@@ -21,7 +21,8 @@ from analyzer.schema.facts import TableFacts
 from analyzer.statements.tree import Node
 
 LOST = Rule("MG029", "Running code loses what it relies on")
-NOTHING = "n"  # pg_class.relreplident
+WHOLE_ROWS = Rule("MG053", "Whole old rows written to the WAL")
+NOTHING, WHOLE_ROW = "n", "f"  # pg_class.relreplident
 VIEWS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "USAGE")  # to read and to write
 
@@ -167,12 +168,27 @@ def _needs(statement: UsingStatement, rights: set[str], table: TableFacts | None
 
 
 def no_replica_identity(at: StepContext) -> Findings:
-    identity = getattr(at.action.node, "def_", None)
-    if not is_of(at, Kind.TABLE_DETAIL) or at.is_new or getattr(identity, "identity_type", "") != NOTHING:
+    if not is_of(at, Kind.TABLE_DETAIL) or at.is_new or _identity(at) != NOTHING:
         return
     yield LOST.finding(
         at, Severity.INFO, f"UPDATE and DELETE of {at.name} fail from then on if a publication that publishes them"
         " holds it.", "Leave it its key (REPLICA IDENTITY DEFAULT) where it is published.",
+    )  # fmt: skip
+
+
+def _identity(at: StepContext) -> str:
+    return getattr(getattr(at.action.node, "def_", None), "identity_type", "")
+
+
+def logs_whole_rows(at: StepContext) -> Findings:
+    """Where the key would do."""
+    if not is_of(at, Kind.TABLE_DETAIL) or _identity(at) != WHOLE_ROW or at.table is None or not at.table.primary_key:
+        return
+    key = ", ".join(at.table.primary_key)
+    yield WHOLE_ROWS.finding(
+        at, Severity.INFO, f"Each UPDATE and DELETE of {at.name} writes the whole old row to the WAL from then on where"
+        f" wal_level is logical; the key ({key}) tells a subscriber which row it is.",
+        "Leave REPLICA IDENTITY DEFAULT, unless what reads the changes needs the old values.",
     )  # fmt: skip
 
 
@@ -217,4 +233,4 @@ def drops_owned(at: StepContext) -> Findings:
     )  # fmt: skip
 
 
-RULES = (drops_view, renames_value, revokes, no_replica_identity, autovacuum_off, drops_owned)
+RULES = (drops_view, renames_value, revokes, no_replica_identity, logs_whole_rows, autovacuum_off, drops_owned)

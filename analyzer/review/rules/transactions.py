@@ -1,6 +1,9 @@
 """What a transaction holds until its COMMIT, and how long a statement waits for its lock."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+
+from pglast import ast, enums
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
@@ -14,9 +17,11 @@ from analyzer.review.reads import tables_read_whole
 from analyzer.review.rules.fails import untouched_column
 from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, LONG_S, SAFE, waiting_calls
+from analyzer.review.through_views import on_its_table
 from analyzer.review.traffic import traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
+KINDS = enums.TransactionStmtKind
 HELD = Rule("MG030", "Lock held over further work")
 NO_TIMEOUT = Rule("MG031", "No lock_timeout")
 WHOLE_TABLE = Rule("MG032", "Many rows changed by one statement")
@@ -49,8 +54,8 @@ def held_over_work(at: StepContext) -> Findings:
             continue
         yield HELD.finding(
             at, Severity.CRITICAL if lock.mode.blocks_reads and seconds and seconds >= 60 else Severity.WARNING,
-            f"The {lock.mode.title} lock on {name} of line {step.line}, which {lock.mode.blocks}, is held until COMMIT,"
-            f" so also while {_what(at)} runs: {seconds_words(seconds)}."
+            f"The {lock.mode.title} lock on {name} of line {step.line}, which {lock.mode.blocks}, is held until the"
+            f" transaction's end, so also while {_what(at)} runs: {seconds_words(seconds)}."
             f" {waiting_words(at.known, lock.relation, lock.mode, seconds)}".rstrip(),
             "Commit before it: run the work on rows in a transaction, or a migration, of its own.",
             subject=name, lock=lock.mode.title,
@@ -99,8 +104,9 @@ def no_lock_timeout(at: StepContext) -> Findings:
     locks, live = _strong_locks(at.effect.locks, at), at.known.live
     if not locks:
         return
-    *held, holds = at.timeouts[: len(at.earlier) + 1]
-    if holds or any(not was and _takes_strong_lock(step, at) for step, was in zip(at.earlier, held, strict=True)):
+    *held, holds = at.timeouts[: at.number + 1]
+    before = zip(at.migration.steps[: at.number], held, strict=True)
+    if holds or any(not was and _takes_strong_lock(step, at) for step, was in before):
         return
     lock = max(locks, key=lambda lock: (waiting_calls(at, lock), lock.mode))
     name = at.known.key(lock.table or lock.relation)
@@ -127,7 +133,7 @@ def _strong_locks(locks: Iterable[Lock], at: StepContext) -> list[Lock]:
 
 
 def changes_many_rows(at: StepContext) -> Findings:
-    share = _share(at)
+    share, at = _share(at), replace(at, action=on_its_table(at.action, at.known))
     if share is None or at.is_new or at.known.is_empty(at.relation):
         return
     size, rows = at.known.size_bytes(at.relation), at.table.rows if at.table else None
@@ -159,7 +165,10 @@ def changes_many_rows(at: StepContext) -> Findings:
 
 
 def _share(at: StepContext) -> Share | None:
-    return share_changed(at.action, at.known, lambda name: untouched_column(at, name))
+    """Through a view at most that: it may show few of its table's rows."""
+    on_table = on_its_table(at.action, at.known)
+    share = share_changed(on_table, at.known, lambda name: untouched_column(at, name))
+    return share if share is None or on_table is at.action else replace(share, is_known=share.most == 0)
 
 
 def nested_transaction(at: StepContext) -> Findings:
@@ -192,4 +201,19 @@ def left_open(at: StepContext) -> Findings:
         )  # fmt: skip
 
 
-RULES = (held_over_work, no_lock_timeout, changes_many_rows, nested_transaction, left_open)
+def left_prepared(at: StepContext) -> Findings:
+    """PREPARE TRANSACTION whose end the file does not hold."""
+    statement = at.action.statement
+    if not isinstance(statement, ast.TransactionStmt) or statement.kind != KINDS.TRANS_STMT_PREPARE:
+        return
+    later = [s.actions[0].statement for s in at.later]
+    if not any(isinstance(s, ast.TransactionStmt) and s.gid == statement.gid for s in later):
+        yield LEFT_OPEN.finding(
+            at, Severity.WARNING,
+            f"The locks of transaction '{statement.gid}' are held until COMMIT PREPARED or ROLLBACK PREPARED ends it,"
+            " past the session and a restart of the server, and VACUUM keeps dead rows meanwhile.",
+            "End the file with COMMIT PREPARED, or COMMIT in place of PREPARE TRANSACTION.", subject=statement.gid,
+        )  # fmt: skip
+
+
+RULES = (held_over_work, no_lock_timeout, changes_many_rows, nested_transaction, left_open, left_prepared)

@@ -46,3 +46,6 @@ create function seen(n int) returns int language sql as 'select n';
 create trigger thing_seen before update on things for each row execute function seen();
 create table animals (id int);
 create table cats () inherits (animals);
+create table counted (id int);
+create view counts as select count(*) from counted;
+create table by_two (id int, a int, b int) partition by range (a, b);
