@@ -60,7 +60,8 @@ class Context:
     without_index: Proofs = field(default_factory=dict)  # what the planner said of indexes that look needless
     replica_scans: ReplicaScans | None = None  # None: no replica of the server is known
     columns_set: Mapping[str, frozenset[str]] | None = None  # by table, of recorded UPDATEs; None: not looked for
-    # by table, the columns that are NULL throughout and that recorded statements name; None: not looked for
+    # by table that a recorded SELECT reads, which columns that are NULL throughout recorded statements name; None: not
+    # looked for
     empty_columns_named: Mapping[str, frozenset[str]] | None = None
     vacuum_holder: HeldBack | None = None  # of what SV012 found
 

@@ -21,7 +21,8 @@ def empty_columns(facts: SchemaFacts) -> dict[str, frozenset[str]]:
 
 def empty_columns_named(texts: Iterable[str], facts: SchemaFacts) -> dict[str, frozenset[str]]:
     """Those whose name stands anywhere in a statement on their table, or on one that has rows in common with it; all of
-    a table that an INSERT fills by place alone.
+    a table that an INSERT fills by place alone. Of a table that no SELECT reads there is no entry: what its code names
+    is not known.
     """
     empty = empty_columns(facts)
     names = {name for columns in empty.values() for name in columns}
@@ -30,17 +31,21 @@ def empty_columns_named(texts: Iterable[str], facts: SchemaFacts) -> dict[str, f
     spelled = {name.replace('"', '""') for name in names}
     word = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(spelled)))})(?!\w)", re.IGNORECASE)
     named: dict[str, frozenset[str]] = {}
+    read_tables: set[str] = set()
     for sql in texts:
         words = {match.replace('""', '"').casefold() for match in word.findall(sql)}
         by_place = set(_filled_by_place(sql)) if INSERT.search(sql) else set()
-        for reference in parse_statement(sql).tables if words or by_place else ():
+        statement = parse_statement(sql)
+        for reference in statement.tables:
             is_filled = reference in by_place
             for read in facts.tables_read(reference.name, reference.schema):
                 for table in (read, *with_same_rows(read, facts)):
                     known, columns = named.get(table.qualified_name, frozenset()), empty.get(table.qualified_name, ())
                     also = {name for name in columns if is_filled or name.casefold() in words}
                     named[table.qualified_name] = known | also
-    return {table: columns for table, columns in named.items() if columns}
+                    if statement.kind == "select":
+                        read_tables.add(table.qualified_name)
+    return {table: columns for table, columns in named.items() if table in read_tables & empty.keys()}
 
 
 def _filled_by_place(sql: str) -> Iterator[TableName]:

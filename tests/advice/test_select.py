@@ -14,7 +14,7 @@ from analyzer.advice.sizing.reserve import LIMITS
 from analyzer.errors import BadInput
 from analyzer.plans.work import PlanWork
 from analyzer.schema.without_index import WithoutIndex
-from tests.advice.builders import facts, index, table
+from tests.advice.builders import facts, foreign_key, index, table
 from tests.advice.table_planner import TablePlanner, definition, random_task, shop
 
 
@@ -279,6 +279,18 @@ def test_index_with_a_column_too_many_gives_way_to_the_smaller_one():
     queries = [Query("q", "q", "SELECT id, a, b, c, d, e, f FROM t0", 1.0)]
     found = select(queries, [odd, plain], TablePlanner(ways, sizes), schema)
     assert [c.index.definition.body() for c in found.chosen] == ["(a)"]
+
+
+def test_of_two_orders_of_the_same_columns_the_one_that_serves_a_foreign_key_is_taken():
+    parent = table("parent", ["id|integer|-1"], oid=9)
+    columns = ["id|bigint|-1", *(f"{c}|integer|1000" for c in "abcdef")]
+    child = table("t0", columns, oid=100, foreign_keys=(foreign_key("t0_b_fkey", "b", to=parent),))
+    other, serving = definition(child, "a", "b"), definition(child, "b", "a")
+    ways = {"q": [(1e6, ()), (100_000.0, (other.body(),)), (100_500.0, (serving.body(),))]}
+    queries = [Query("q", "q", "SELECT id, a, b, c, d, e, f FROM t0", 1.0)]
+    sizes = {other.body(): 8_000_000, serving.body(): 8_000_000}
+    found = select(queries, [other, serving], TablePlanner(ways, sizes), facts(parent, child))
+    assert [c.index.definition.body() for c in found.chosen] == ["(b, a)"]
 
 
 def test_bytes_that_were_granted_are_used_where_they_pay():

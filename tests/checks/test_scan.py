@@ -166,10 +166,12 @@ def test_brin_is_known_by_the_schema_by_its_name_and_by_how_it_counts() -> None:
         ("%zz", False),
         ("ab%", False),
         ("%a b%", False),
+        ("%?%", False),
+        ("?%", False),
     ],
 )
 def test_patterns_without_three_letters_in_a_row_use_no_trigrams(pattern: str, is_short: bool) -> None:
-    """The start and the end of the text count: ``%zz`` has the trigram "zz "."""
+    """The start and the end of the text count: ``%zz`` has the trigram "zz ". Without its value nobody knows."""
     assert is_too_short(pattern) is is_short
 
 

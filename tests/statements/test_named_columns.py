@@ -12,6 +12,7 @@ FACTS = facts({"tables": [
     {"oid": 3, "name": "other", "columns": [{"name": "a", **EMPTY}]},
     {"oid": 4, "name": "quoted", "columns": [{"name": 'so "called"', **EMPTY}]},
 ]})  # fmt: skip
+READ = ("select count(*) from t", "select count(*) from other", "select count(*) from quoted")
 
 
 @pytest.mark.parametrize(
@@ -32,4 +33,11 @@ FACTS = facts({"tables": [
     ],
 )
 def test_a_column_is_named_by_statements_on_its_table(sql, expected):
-    assert empty_columns_named([sql], FACTS) == {name: {column} for name, column in expected.items()}
+    named = empty_columns_named([sql, *READ], FACTS)
+    assert {table: columns for table, columns in named.items() if columns} == {t: {c} for t, c in expected.items()}
+
+
+def test_of_a_table_that_no_select_reads_nothing_is_known():
+    written = ["insert into other (a) values ($1)", "update t set rest = $1", "delete from t where id = $1"]
+    assert empty_columns_named(written, FACTS) == {}
+    assert empty_columns_named([*written, "select rest from t"], FACTS) == {"public.t": set(), "public.heir": set()}

@@ -9,7 +9,7 @@ from analyzer.advice.selection.result import Selection
 from analyzer.advice.selection.search import BestSet
 from analyzer.advice.selection.set_figures import selection
 from analyzer.advice.selection.task import Task
-from analyzer.advice.selection.thrift import drop_low_value_bytes
+from analyzer.advice.selection.thrift import drop_low_value_bytes, serving_keys
 from analyzer.advice.sizing.reserve import LIMITS, reserve_ratio
 from analyzer.errors import BadInput
 
@@ -61,7 +61,9 @@ def _best(task: Task, budget: float | None) -> BestSet:
     chosen = improve(search, first.chosen, budget)
     chosen = without_unworthy(search, chosen)
     chosen = improve(search, chosen, budget)
-    chosen = drop_low_value_bytes(search, [i.definition for i in task.indexes], chosen, budget)
+    definitions = [i.definition for i in task.indexes]
+    chosen = drop_low_value_bytes(search, definitions, chosen, budget)
+    chosen = serving_keys(search, definitions, chosen)
     return BestSet(chosen, min(first.bound, search.planned(chosen)), budget)
 
 

@@ -10,6 +10,7 @@ from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.search import Search
 from analyzer.checks import Threshold
+from analyzer.schema.foreign_keys import is_unindexed, would_serve
 
 LIMITS = {
     "given_up": Threshold(0.02, "of what is left", "judgement: well within the planner's errors"),
@@ -36,6 +37,33 @@ def drop_low_value_bytes(
             return chosen
         chosen = search.without_idle(better)
     return chosen
+
+
+def serving_keys(search: Search, definitions: Sequence[IndexDefinition], chosen: int) -> int:
+    """The set with, for each index, one on the same columns about as good and as small that also serves a foreign key
+    without an index: what deletes would gain is in no plan."""
+    most = search.objective(chosen) * (1 + LIMITS["given_up"].value)
+    for out in bits(chosen):
+        if _keys_served(definitions[out]):
+            continue
+        for number, other in enumerate(definitions):
+            step = chosen & ~(1 << out) | 1 << number
+            if not _has_same_columns(definitions[out], other) or not _keys_served(other):
+                continue
+            if search.size(step) <= search.size(chosen) and search.objective(step) <= most:
+                chosen = step
+                break
+    return chosen
+
+
+def _has_same_columns(one: IndexDefinition, other: IndexDefinition) -> bool:
+    same = (one.table.oid, one.method, one.predicate) == (other.table.oid, other.method, other.predicate)
+    return same and one.include == other.include and set(one.columns) == set(other.columns)
+
+
+def _keys_served(definition: IndexDefinition) -> int:
+    keys = [key for key in definition.table.foreign_keys if is_unindexed(definition.table, key)]
+    return sum(would_serve(k, definition.method, definition.plain_columns, definition.predicate) for k in keys)
 
 
 def _steps(definitions: Sequence[IndexDefinition], chosen: int) -> Iterator[int]:

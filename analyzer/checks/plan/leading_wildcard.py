@@ -20,6 +20,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison, Condition
 from analyzer.plans.indexable import RELABELLED, indexable
+from analyzer.plans.redact import REDACTED
 from analyzer.schema.quoting import quote_identifier
 from analyzer.words.lists import and_list
 
@@ -35,9 +36,10 @@ check = Check(
 
 LIKES = re.compile(r"!?~~\*? (?:ANY \()?'((?:[^']|'')*)'")
 LIST = re.compile(r"~~\*? ANY \('\{(.*?)\}'")
-ANCHORED = re.compile(r" ~ '\^\w{3}")
+ANCHORED = re.compile(rf" ~ '(?:\^\w{{3}}|{re.escape(REDACTED)}')")  # or kept without its value: it may be
 WILDCARD = re.compile(r"[%_]+")
 LETTERS = 3  # pg_trgm's unit
+CASES = ("upper", "lower")  # Django's icontains compares upper(column)
 
 
 @check.on(PlanNode, "Seq Scan")
@@ -58,14 +60,13 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
     time_ms = share_ms(scan.certain_time_ms, scan.read - scan.kept, scan.read)
     patterns = LIKES.findall(node.filter)
     is_short = bool(patterns) and " ~" not in LIKES.sub("", node.filter) and all(map(is_too_short, patterns))
-    columns = list(dict.fromkeys(quote_identifier(c.columns[0].name) for c in each))
-    is_plain = all(not (c.functions or c.operators) and RELABELLED.issuperset(c.casts) for c in each)
+    keys = list(dict.fromkeys(map(_key, each)))
     table = table_sql(node, context.facts)
     is_alone = not whole.scans.are_partitions  # of partitions the index belongs on the table above, unnamed here
     fixes: tuple[Fix, ...] = ()
-    if is_plain and is_alone and table and not is_short:
+    if None not in keys and is_alone and table and not is_short:
         installed = context.facts is not None and "pg_trgm" in context.facts.extensions
-        key = ", ".join(f"{column} gin_trgm_ops" for column in columns)
+        key = ", ".join(f"{searched} gin_trgm_ops" for searched in keys)
         code = f"CREATE INDEX CONCURRENTLY ON {table} USING gin ({key});"
         code = code if installed else f"CREATE EXTENSION IF NOT EXISTS pg_trgm;\n{code}"
         fixes = (Fix("Trigram index", "sql", code),)
@@ -75,7 +76,7 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
             f"{whole.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: no B-tree index can serve"
             f" {shown(text, 200)}."
         ),
-        hint=_hint(each[0], and_list(columns) if is_plain else "that expression", is_short),
+        hint=_hint(each[0], _all_of(keys), is_short),
         evidence={"rows_read": round(scan.read), "rows_kept": round(scan.kept), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         fixes=fixes,
@@ -116,9 +117,32 @@ def _is_search(comparison: Comparison, text: str) -> bool:
 
 
 def is_too_short(pattern: str) -> bool:
-    """Whether no three letters follow each other in a LIKE's pattern; the start and end of a text count as letters."""
+    """Whether no three letters follow each other in a LIKE's pattern; the start and end of a text count as letters.
+
+    Of a plan that is kept without values nobody knows.
+    """
     pieces = WILDCARD.split(f"  {pattern} ")
-    return all(len(piece.strip() and piece) < LETTERS for piece in pieces)
+    return all(len(piece.strip() and piece) < LETTERS and piece.strip() != REDACTED for piece in pieces)
+
+
+def _key(search: Comparison) -> str | None:
+    """What an index would hold: the column, or it in capitals or small letters; None: some other expression."""
+    column = quote_identifier(search.columns[0].name)
+    if search.operators or not RELABELLED.issuperset(search.casts):
+        return None
+    match search.functions:
+        case ():
+            return column
+        case (function,) if function in CASES:
+            return f"{function}({column})"
+    return None
+
+
+def _all_of(keys: list[str | None]) -> str:
+    known = [key for key in keys if key is not None]
+    if len(known) == len(keys):
+        return and_list(known)
+    return "that expression" if len(keys) == 1 else "those expressions"
 
 
 def _hint(search: Comparison, what: str, is_short: bool) -> str:

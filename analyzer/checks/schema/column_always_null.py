@@ -7,7 +7,8 @@ col IS NOT NULL LIMIT 1; ANALYZE sees a sample (300 times the statistics target)
 Drop it where nothing uses it: that is done at once and frees no space until rows are written anew. Indexes (be it one
 whose WHERE names it), keys and constraints of it go with it without a word: a column that has some gets no DROP to
 copy, nor does one that a recorded statement on the table names (an ORM names all columns in each SELECT and INSERT:
-take it from the model first; an INSERT without a list of columns means all), nor any where no statements were recorded.
+take it from the model first; an INSERT without a list of columns means all), nor any of a table that no recorded SELECT
+reads: what its code names is not known then.
 Leave it alone where it is for a feature to come, or for rare events; a deleted_at or archived_at is not listed. Columns
 inherited from another table (INHERITS) are judged with that one.
 """
@@ -44,8 +45,8 @@ def column_always_null(table: TableFacts, context: Context) -> Iterator[Finding]
     names = [column.name for column in columns if _is_null(column) and _is_so_below(column, table, context)]
     if not names:
         return
-    named = (context.empty_columns_named or {}).get(table.qualified_name, frozenset())
-    may_go = context.empty_columns_named is not None and table.constraints is not None
+    read = (context.empty_columns_named or {}).get(table.qualified_name)
+    named, may_go = read or frozenset(), read is not None and table.constraints is not None
     hanging = {name: list(dict.fromkeys(dropped_with(name, table))) for name in names}
     going = [name for name in names if not hanging[name] and name not in named and may_go]
     takes = [f"{name} takes {some_of(others)} along" for name, others in hanging.items() if others]

@@ -3,8 +3,8 @@
 ``SELECT count(*) FROM (SELECT DISTINCT every column ...)``: the server reads, sorts or hashes all columns of all rows,
 only to count them; Django writes it for ``.distinct()`` with a paginator. Where the key is among the columns,
 ``count(DISTINCT key)`` is the same number for a part of the work. Mostly DISTINCT is there because a join to many rows
-doubles some: EXISTS instead of the join needs no DISTINCT at all, and of one table whose key is among the columns it
-removes no row. A page that shows "next" only needs no count.
+doubles some: EXISTS instead of the join needs no DISTINCT at all. Rows of one table without a join are distinct by its
+key, so count(*) without DISTINCT is the same number. A page that shows "next" only needs no count.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,9 @@ from analyzer.checks import Check, Fix, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.checks.rewrites import rewrites
 from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.blocks import QueryBlock
 from analyzer.statements.equivalents import DISTINCT_JOIN
 from analyzer.statements.tree import Node, function_name
 from analyzer.words.durations import rate_words
@@ -46,7 +48,7 @@ def count_over_distinct_rows(statement: StatementFacts) -> Iterator[Finding]:
         columns = [c.name for c in table.columns] if used.selected is None else sorted(used.selected)
         if len(table.primary_key) != 1 or table.primary_key[0] not in columns or len(columns) < check["columns"]:
             continue
-        is_alone = len(block.tables) == 1 and not block.has_other_sources
+        is_alone = _is_alone(block, statement.facts, table)
         key = f"{quote_identifier(used.alias)}.{quote_identifier(table.primary_key[0])}"
         yield check.finding(
             subject=f"count of distinct rows of {table.qualified_name}",
@@ -55,22 +57,32 @@ def count_over_distinct_rows(statement: StatementFacts) -> Iterator[Finding]:
                 f"To count, whole rows are made distinct, {len(columns)} columns of {table.qualified_name} among them;"
                 f" {rate_words(statement.time_s_per_day or 0.0, statement.watched_s)}."
             ),
-            hint="Leave DISTINCT out: nothing is joined that doubles rows, and the key is among the columns."
-            if is_alone
-            else "Count the key; better, replace the join that doubles rows by EXISTS, which needs no DISTINCT.",
-            evidence={"columns": len(columns), "calls_per_day": round(statement.calls_per_day or 0.0)},
-            fixes=(
-                *rewrites(statement, DISTINCT_JOIN),
-                Fix(
-                    "The same number: all columns are of this table",
-                    "sql",
-                    f"SELECT count(DISTINCT {key}) FROM ...",
-                ),
-                Fix("In a paginator's count", "django", 'queryset.order_by().values("pk").distinct().count()'),
+            hint=(
+                f"Leave out DISTINCT: no join doubles a row, and each has its own {table.primary_key[0]}."
+                if is_alone
+                else "Count the key; better, replace the join that doubles rows by EXISTS, which needs no DISTINCT."
             ),
+            evidence={"columns": len(columns), "calls_per_day": round(statement.calls_per_day or 0.0)},
+            fixes=tuple(_without_distinct() if is_alone else _of_the_key(statement, key)),
             **statement.load,
         )
         return
+
+
+def _is_alone(block: QueryBlock, facts: SchemaFacts, table: TableFacts) -> bool:
+    """Whether its rows come from this table alone, where no other has its key: an heir (INHERITS) may have the same."""
+    return len(block.tables) == 1 and not block.has_other_sources and not facts.heirs(table)
+
+
+def _without_distinct() -> Iterator[Fix]:
+    yield Fix("The same number", "sql", "SELECT count(*) FROM ... WHERE ...")
+    yield Fix("In a paginator's count", "django", "queryset.order_by().count()  # of a queryset without distinct()")
+
+
+def _of_the_key(statement: StatementFacts, key: str) -> Iterator[Fix]:
+    yield from rewrites(statement, DISTINCT_JOIN)
+    yield Fix("The same number: all columns are of this table", "sql", f"SELECT count(DISTINCT {key}) FROM ...")
+    yield Fix("In a paginator's count", "django", 'queryset.order_by().values("pk").distinct().count()')
 
 
 def _counts_distinct(tree: Node | None) -> bool:
