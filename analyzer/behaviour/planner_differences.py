@@ -78,7 +78,7 @@ def _tables_renamed(then: PlannerPast, now: PlannerPast) -> Iterator[Difference]
     """Tables that are there under another name."""
     names = {table.oid: name for name, table in then.tables.items() if table.oid is not None}
     for name, table in now.tables.items():
-        was = names.get(table.oid, name)
+        was = name if table.oid is None else names.get(table.oid, name)
         if was != name:
             yield Difference("table renamed", name, was, f"{was} was renamed to {name}", 5.0, False)
 

@@ -96,9 +96,8 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
         return _plans_of(value if not isinstance(value, str) else [value], layers)
     if (quoted := read_loose.quoted_text(text)) is not None:
         return _plans_of([quoted], layers)
-    first, escape, _ = text.strip().partition("\\n")
-    if escape and "\n" not in first and node_head(first):  # a string's inside
-        return _read(ESCAPED.sub(lambda escape: UNESCAPED.get(escape[1], escape[0]), text), layers - 1)
+    if (inside := _string_inside(text.strip())) is not None:
+        return _read(inside, layers - 1)
     if (carried := out_of_carrier(text)) is not None:
         return _read(carried, layers - 1)
     if messages := _out_of_jsonlog(text):
@@ -108,6 +107,14 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     if not entries:
         raise PlanError(f"There is no plan in it; {HOW_TO}.")
     return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
+
+
+def _string_inside(text: str) -> str | None:
+    """The text format in one line, its line breaks escaped as in a string that lost its quotes."""
+    if "\n" in text or "\\n" not in text:
+        return None
+    plain = ESCAPED.sub(lambda escape: UNESCAPED.get(escape[1], escape[0]), text)
+    return plain if node_head(plain.partition("\n")[0]) else None
 
 
 def _plans_in(lines: Sequence[Line], layers: int) -> list[Any]:
