@@ -95,6 +95,7 @@ HINTS: dict[str, str] = {
     ),
     "index created": "See whether the new index is needed: the planner takes it where the old plan was faster.",
     "index changed": "See what the index lost: a column, an order, rows left out by its condition.",
+    "index renamed": "The plan is the same but for the index's name: what calls cost since has another reason.",
     "extended dropped": "Create the statistics again (CREATE STATISTICS) and run ANALYZE.",
     "extended created": "See whether what the new statistics say of the columns together is true; else drop them.",
     "extended changed": "See what the statistics lost: a column, or a kind of them.",

@@ -15,13 +15,14 @@ from analyzer.behaviour.planner_past import (
     extended_name,
     index_and_column,
 )
+from analyzer.behaviour.renames import as_called_now, differ_by_a_columns_name, renamed_indexes
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
 DifferenceKind = Literal[
-    "version", "setting", "statistics", "size", "index created", "index dropped", "index changed", "extended created",
-    "extended dropped", "extended changed", "type", "values",
+    "version", "setting", "statistics", "size", "index created", "index dropped", "index changed", "index renamed",
+    "extended created", "extended dropped", "extended changed", "type", "table renamed", "values",
 ]  # fmt: skip
 # of settings that count memory: the chapter "Query Planning" and "Resource Consumption"
 UNITS_BYTES = {"work_mem": 1024} | dict.fromkeys(
@@ -43,6 +44,7 @@ class Difference:
     words: str
     weight: float = 1.0
     is_replayed: bool = True  # a planner can be asked with the old and the new of it
+    new_name: str = ""  # of an index that is called otherwise now
 
 
 VALUES = Difference("values", "", "", "the values asked for are others")
@@ -50,12 +52,54 @@ VALUES = Difference("values", "", "", "the values asked for are others")
 
 def differences(then: PlannerPast, now: PlannerPast) -> list[Difference]:
     """All that differs, the most telling first; values aside."""
-    differs = [*_settings(then.settings, now.settings)]
+    differs = [*_settings(then.settings, now.settings), *_tables_renamed(then, now)]
+    called_now = as_called_now(then, now).tables
     for name, old in then.tables.items():
         new = now.tables.get(name)
         if new is not None:
-            differs += [*_structure(old, new), *_statistics(old, new), *_size(name, old.figures, new.figures)]
+            differs += _of_table(old, called_now[name], new)
     return sorted(differs, key=lambda d: (d.weight < SMALL, -d.weight))
+
+
+def _of_table(old: TablePast, called_now: TablePast, new: TablePast) -> list[Difference]:
+    """``called_now``: the old one, its indexes by the names they have now."""
+    name = old.name
+    differs = [
+        Difference("index renamed", name, was, f"index {was} of {name} is called {now} now", 4.0, new_name=now)
+        for was, now in sorted(renamed_indexes(old.structure, new.structure).items())
+    ]
+    differs += [*_structure(called_now, new), *_statistics(called_now, new)]
+    if None not in (old.oid, new.oid) and old.oid != new.oid:
+        differs = [replace(each, words=_of_another_table(each)) for each in differs]
+    return [*differs, *_size(name, called_now.figures, new.figures)]
+
+
+def _tables_renamed(then: PlannerPast, now: PlannerPast) -> Iterator[Difference]:
+    """Tables that are there under another name."""
+    names = {table.oid: name for name, table in then.tables.items() if table.oid is not None}
+    for name, table in now.tables.items():
+        was = name if table.oid is None else names.get(table.oid, name)
+        if was != name:
+            yield Difference("table renamed", name, was, f"{was} was renamed to {name}", 5.0, False)
+
+
+def _of_another_table(difference: Difference) -> str:
+    """What is otherwise because the name belongs to a table of its own now: nothing was done to the one before."""
+    table, name = difference.table, difference.name
+    index, column, _ = index_and_column(name)
+    of = extended_name(name) or (f"{column} in index {index}" if index else column)
+    has = {
+        "index dropped": f"has no index {name}",
+        "index created": f"has index {name}, which the one before had not",
+        "index changed": f"has an index {name} that is defined otherwise",
+        "index renamed": f"has index {difference.new_name} where the one before had {name}",
+        "extended dropped": f"has no extended statistics {name}",
+        "extended created": f"has extended statistics {name}, which the one before had not",
+        "extended changed": f"has extended statistics {name} that are defined otherwise",
+        "type": f"has a column {name} of another type",
+        "statistics": f"has other statistics of {of}",
+    }[difference.kind]
+    return f"{table} is another table now (renamed, or dropped and made again), which {has}"
 
 
 def told_valid(difference: Difference, facts: SchemaFacts) -> Difference:
@@ -91,7 +135,7 @@ def _structure(old: TablePast, new: TablePast) -> Iterator[Difference]:
             yield Difference("index dropped", old.name, name, f"index {name} of {old.name} was dropped", 4.0)
         elif name not in was.indexes:
             yield Difference("index created", old.name, name, f"index {name} of {old.name} was created", 4.0)
-        elif was.indexes[name] != now.indexes[name]:
+        elif was.indexes[name] != now.indexes[name] and not differ_by_a_columns_name(was, now, name):
             yield Difference("index changed", old.name, name, f"index {name} of {old.name} is defined otherwise", 4.0)
     yield from _extended(old.name, was.extended, now.extended)
     for name in sorted(was.columns.keys() & now.columns.keys()):

@@ -73,6 +73,7 @@ class TablePast:
     figures: RelationFigures
     structure: Structure
     statistics: Mapping[str, Statistics]
+    oid: int | None = None  # on the server; None where it was kept before this was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class PlannerPast:
 
 VERSION = "server_version_num"  # among the settings
 SETTINGS, FIGURES, STRUCTURE, STATISTICS = "settings", "figures", "structure", "statistics"
+IDENTITY = "identity"
 Piece = tuple[str, str]  # one of these, and the table's name; "" of the settings
 
 
@@ -93,6 +95,8 @@ def to_pieces(past: PlannerPast) -> dict[Piece, Any]:
         pieces[FIGURES, table.name] = asdict(table.figures)
         pieces[STRUCTURE, table.name] = asdict(table.structure)
         pieces[STATISTICS, table.name] = {column: dict(told) for column, told in table.statistics.items()}
+        if table.oid is not None:
+            pieces[IDENTITY, table.name] = {"oid": table.oid}
     return pieces
 
 
@@ -108,6 +112,7 @@ def from_pieces(pieces: Mapping[Piece, Any]) -> PlannerPast:
                 RelationFigures(**pieces[FIGURES, name]),
                 Structure(**pieces[STRUCTURE, name]),
                 pieces[STATISTICS, name],
+                **pieces.get((IDENTITY, name), {}),
             )
             for name in whole
         },

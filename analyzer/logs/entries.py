@@ -1,6 +1,5 @@
 """A server's log as bytes -> its entries with a duration. The format is told by the first lines."""
 
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -10,13 +9,12 @@ from analyzer.logs.carried_log import CarriedReader, carried_in_json, carrier_of
 from analyzer.logs.csv_log import CsvReader
 from analyzer.logs.json_log import JsonReader
 from analyzer.logs.reader import LogReader
-from analyzer.logs.stderr_log import StderrReader
+from analyzer.logs.stderr_log import SEVERITY, StderrReader
 from analyzer.logs.syslog_log import SyslogReader
 
 CHUNK_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
 LINES_LOOKED_AT, MORE_LINES = 50, 5_000  # the latter where the former are of no format: inside of a long entry
-PLAIN = re.compile(rb"\b(?:LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT|STATEMENT):  ")
 HEAD_BYTES = 1_000
 SMALL_MEMBER_BYTES = 4_096
 MOST_SMALL_MEMBERS = 1_000  # of a packed file; what rotates or packs in blocks writes larger ones
@@ -58,7 +56,7 @@ def _kind_of(lines: Sequence[bytes]) -> type[LogReader]:
 
 
 def _is_plain(line: bytes) -> bool:
-    return PLAIN.search(line, 0, HEAD_BYTES) is not None
+    return SEVERITY.search(line, 0, HEAD_BYTES) is not None
 
 
 def reader_of(format: str, log_line_prefix: bytes | None) -> LogReader:

@@ -4,10 +4,18 @@ The texts are those of its own translations. auto_explain's plans have none: the
 """
 
 import re
+from collections.abc import Sequence
 
-DURATIONS = ("Dauer: ", "durée : ", "duración: ", "durata: ")
-WORDS = tuple({text.encode(encoding) for text in DURATIONS for encoding in ("utf-8", "latin-1")})
-FORMATS = rb'(LOG:  (?:00000: )?|,00000,"|"message"\s*+:\s*+")'  # plain, csvlog, jsonlog; no value can begin so
+# duration -> before a detail, its parameters, and what EXECUTE runs
+LANGUAGES = {
+    "Dauer: ": ("DETAIL:  ", "Parameter: ", "Vorbereiten: "),
+    "durée : ": ("DÉTAIL:  ", "paramètres : ", "préparation : "),
+    "duración: ": ("DETALLE:  ", "parámetros: ", "prepare: "),
+    "durata: ": ("DETTAGLI:  ", "parametri: ", "preparazione: "),
+}
+# what stands before a duration in the plain log, in csvlog and in jsonlog; no value can end so
+FORMATS = (b"LOG:  ", b"LOG:  00000: ", b',00000,"', b'"message":"', b'"message": "', b'"message" : "')
+VALUES = (b',"', b'"detail":"', b'"detail": "')  # before a detail in csvlog and in jsonlog
 STATEMENT = "Anweisung|instruction |sentencia|istruzione"
 FETCH = "Ausführen Fetch von|exécute fetch à partir de|ejecutar fetch desde|esecuzione di fetch da"
 EXECUTE = "Ausführen|exécute|ejecutar|esecuzione di"
@@ -22,31 +30,50 @@ def _in_either(pattern: str) -> bytes:
     )
 
 
-DURATION = re.compile(
-    FORMATS
-    + b"(?:" + b"|".join(WORDS) + rb")(\d{1,15}\.\d{1,9}) ms"
-    + _in_either(f"(?:(?:, |  )(?:({STATEMENT}):|({FETCH}) |({EXECUTE}) |({STEP})))?")
-)  # fmt: skip
-DETAIL = re.compile(
-    _in_either(
-        '(?:(,"|"detail":")|(?:DETAIL|DÉTAIL|DETALLE|DETTAGLI):  )'
-        "(?:(?:Parameter|paramètres |parámetros|parametri|Parameters): (?=\\$\\d)|"
-        "(Vorbereiten|préparation |preparazione|prepare): )"
+def _behind(begins: Sequence[bytes], word: bytes) -> bytes:
+    """The word behind one of these. What a pattern begins with is looked for ten times as fast where it is one text."""
+    return re.escape(word) + b"(?:" + b"|".join(b"(?<=%s)" % re.escape(text + word) for text in begins) + b")"
+
+
+def _duration_pattern(word: bytes) -> re.Pattern[bytes]:
+    said = _in_either(f"(?:(?:, |  )(?:({STATEMENT}):|({FETCH}) |({EXECUTE}) |({STEP})))?")
+    return re.compile(_behind(FORMATS, word) + rb"(\d{1,15}\.\d{1,9}) ms" + said)
+
+
+def _detail_patterns(label: bytes, parameters: bytes, prepare: bytes) -> dict[bytes, re.Pattern[bytes]]:
+    """What they begin with -> the pattern; group 1 is the label, group 2 what PREPARE would have."""
+    listed, prepared = (
+        b"(?:%s|Parameters: )(?=\\$\\d)" % re.escape(parameters),
+        b"(%s|prepare: )" % re.escape(prepare),
     )
-)
+    return {
+        label: re.compile(b"(%s)(?:%s|%s)" % (re.escape(label), listed, prepared)),
+        parameters: re.compile(b"()()" + _behind(VALUES, parameters) + rb"(?=\$\d)"),
+        prepare: re.compile(b"()(%s)" % _behind(VALUES, prepare)),
+    }
+
+
+DURATION, DETAILS = dict[bytes, re.Pattern[bytes]](), dict[bytes, dict[bytes, re.Pattern[bytes]]]()
+for _word, _others in LANGUAGES.items():
+    for _encoding in ("utf-8", "latin-1"):
+        DURATION[_word.encode(_encoding)] = _duration_pattern(_word.encode(_encoding))
+        DETAILS[_word.encode(_encoding)] = _detail_patterns(*(other.encode(_encoding) for other in _others))
 ENGLISH = (b"  statement:", b"  execute fetch from ", b"  execute ", b"  parse ")
 
 
 def in_english(data: bytes) -> bytes:
-    if not any(word in data for word in WORDS):
-        return data
-    return DETAIL.sub(_detail, DURATION.sub(_duration, data))
+    for word in [word for word in DURATION if word in data]:
+        data = DURATION[word].sub(_duration, data)
+        for begins, pattern in DETAILS[word].items():
+            if begins in data:
+                data = pattern.sub(_detail, data)
+    return data
 
 
 def _duration(match: re.Match[bytes]) -> bytes:
-    words = (english for english, group in zip(ENGLISH, match.groups()[2:], strict=True) if group is not None)
-    return match[1] + b"duration: " + match[2] + b" ms" + b"".join(words)
+    words = (english for english, group in zip(ENGLISH, match.groups()[1:], strict=True) if group is not None)
+    return b"duration: " + match[1] + b" ms" + b"".join(words)
 
 
 def _detail(match: re.Match[bytes]) -> bytes:
-    return (match[1] or b"DETAIL:  ") + (b"Parameters: " if match[2] is None else b"prepare: ")
+    return (b"DETAIL:  " if match[1] else b"") + (b"prepare: " if match[2] else b"Parameters: ")

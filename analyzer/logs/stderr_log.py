@@ -20,8 +20,11 @@ FIELD_LINE = re.compile(
 )
 DETAIL = b"DETAIL:  "
 DETAIL_TEXT = re.compile(rb"[^\n]*+(?:\n\t[^\n]*+)*+")
+SEVERITY = re.compile(rb"\b(?:LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT|STATEMENT):  ")
 LONGER = 12  # bytes: %l counts the lines of an entry, too
 TAB = 9
+SIGN = b":  "  # behind a severity
+LINES_LOOKED_AT = 5_000
 
 
 class StderrReader(LogReader):
@@ -30,6 +33,7 @@ class StderrReader(LogReader):
         pattern = line_prefix.database_pattern(log_line_prefix) if log_line_prefix else None
         self._database_at_start = pattern
         self._is_prefix_known = log_line_prefix is not None
+        self._signs = None if log_line_prefix is None else log_line_prefix.count(SIGN)
 
     def _end_of_whole(self, data: bytes) -> int:
         end, searched = data.rfind(b"\n"), self.rest.rfind(b"\n")
@@ -52,7 +56,7 @@ class StderrReader(LogReader):
             start = rfind(b"\n", 0, match.start()) + 1
             head = data[start : min(match.start(), start + line_prefix.MOST_HEAD_BYTES)]
             # in the text of another entry, or behind a severity: said by whoever wrote that text, not by the server
-            if data[start] == TAB or find(b":  ", start, match.start()) >= 0:
+            if data[start] == TAB or self._is_in_text(data, start, match.start()):
                 at = self._after_line(data, match.start())
                 continue
             kind = kind_of(match[2])
@@ -72,6 +76,13 @@ class StderrReader(LogReader):
                 detail = detail.replace(b"\n\t", b"\n")
             yield LogEntry(kind, float(match[1]), text, detail, head, self._database(head), is_cut)
 
+    def _is_in_text(self, data: bytes, start: int, end: int) -> bool:
+        """Whether a severity stands before ``end`` in the line: a prefix may hold its sign, too."""
+        signs = data.count(SIGN, start, end)
+        if signs and self._signs is None:
+            self._signs = _signs_in_prefix(data + self.rest)
+        return signs > (self._signs or 0)
+
     def _after_line(self, data: bytes, at: int) -> int:
         end = data.find(b"\n", at)
         return len(data) if end < 0 else end
@@ -83,3 +94,10 @@ class StderrReader(LogReader):
         else:
             name = line_prefix.likely_database(head)
         return None if name is None or name in line_prefix.NO_DATABASE else name
+
+
+def _signs_in_prefix(data: bytes) -> int:
+    """As many as stand before every severity."""
+    lines = (line for line in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT] if line[:1] != b"\t")
+    begins = ((line, severity.start()) for line in lines if (severity := SEVERITY.search(line)))
+    return min((line.count(SIGN, 0, end) for line, end in begins), default=0)

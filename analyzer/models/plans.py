@@ -102,13 +102,13 @@ class PlanPeriodRecord(models.Model):
 
 
 class PlannerPiece(models.Model):
-    """What a planner knew from one reading to the next: of a table its figures, structure or statistics; settings.
+    """What a planner knew from one reading to the next: of a table its figures, structure, statistics or oid; settings.
 
     A new row when it changed; statistics hold values of rows, so all of it is encrypted.
     """
 
     database = models.ForeignKey("analyzer.Database", models.CASCADE, related_name="planner_pieces")
-    kind = models.CharField(max_length=10)  # behaviour.planner_past: settings, figures, structure, statistics
+    kind = models.CharField(max_length=10)  # behaviour.planner_past: settings, figures, structure, ...
     name = models.CharField(max_length=130)  # "schema.table", "" of settings
     digest = models.CharField(max_length=32)  # keyed, so that it tells nothing
     first_seen = models.DateTimeField()

@@ -147,9 +147,9 @@ def _accesses(plan: Plan) -> dict[str, _Access]:
         types.add(("Parallel " if node.is_parallel_aware else "") + node.node_type)
         if node.index_name:
             indexes.add(node.index_name)
-        indexes.update(
-            below.index_name for below in node.walk() if below.node_type == "Bitmap Index Scan" and below.index_name
-        )
+        if node.node_type == "Bitmap Heap Scan":  # its own, and none of a subquery in its condition
+            parts = (below for child in node.inputs for below in child.walk())
+            indexes.update(part.index_name for part in parts if part.index_name)
     return {name: _Access(tuple(sorted(t)), tuple(sorted(i))) for name, (t, i) in accesses.items()}
 
 

@@ -29,7 +29,8 @@ def indented(lines: Sequence[Line]) -> Sequence[Line]:
     if not steps or top >= steps[0]:
         return lines
     in_plan = lines[top : steps[-1] + 2]  # the last step's first property, too
-    if len({len(line.text) - len(line.text.lstrip()) for line in in_plan if line.text}) > 1:
+    columns = [len(line.text) - len(line.text.lstrip()) for line in in_plan if line.text]
+    if max(columns) - min(columns) > 1:  # of any white space a page leaves one space
         return lines
     bare = [line._replace(text=line.text.lstrip()) for line in lines[top:]]
     if any(AMBIGUOUS.match(line.text) for line in bare):

@@ -40,7 +40,8 @@ HEADER = re.compile(rf"[{BAR}\s]*(?:QUERY PLAN|plan(?:_text|_json)?)[{BAR}\s]*")
 # psql's footer and its \timing, in any language: "（4 行）", "(3개 행)", "Temps : 1,234 ms", "時間: 1.234 ミリ秒"
 ROWS = re.compile(r"[(（]\d+ ?[^\W\d]+(?: [^\W\d]+)?[)）]")
 TIMING = re.compile(r"[^\W\d]+ ?: [\d.,]+ (?:ms|мс|მწმ|ミリ秒)\b.*")
-FRAME = re.compile("|".join(f"(?:{each.pattern})" for each in (HEADER, RECORD, ROWS, TIMING)))
+RAILS = re.compile(r"=> EXPLAIN\b.*")  # the statement, as its console prints it
+FRAME = re.compile("|".join(f"(?:{each.pattern})" for each in (HEADER, RECORD, ROWS, TIMING, RAILS)))
 FENCE = re.compile(r"\s*(```|~~~|'''|\"\"\"|\{noformat\}|\{code.*\}|</?pre>|</?code>)\s*\w*\s*")
 IN_QUOTES = re.compile("'.+'")
 QUOTES = re.compile("'+")

@@ -25,8 +25,12 @@ from analyzer.plans.table_cells import CONTINUED, PLAN_TEXT, Line
 MAY_START = re.compile(r"\s*+(?:[\[{(<]|- +P|[\"']?(?:Plan|Query Text))")  # JSON, XML, YAML
 MOST_TRIED = 20  # lines where another plan may begin; judgement
 MOST_LAYERS = 5  # of JSON in JSON, or of a plan's text in it
+ESCAPED = re.compile(r"\\(.)")
+UNESCAPED = {"n": "\n", "r": "", "t": "\t", '"': '"', "\\": "\\"}
 # a byte that is no UTF-8, as surrogateescape keeps it -> its character in cp1252
 CP1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(128, 256)}
+# as an editor writes quotes that no key of a keyboard has
+QUOTES = (("'", str.maketrans("\u2018\u2019", "''")), ('"', str.maketrans("\u201c\u201d", '""')))
 # several in a row are rather of another alphabet; cp1252 has no character for five of them
 UNSURE = re.compile("[\udc80-\udcff]{2}|[\udc81\udc8d\udc8f\udc90\udc9d]")
 
@@ -73,6 +77,8 @@ def _plans_of(value: object, layers: int) -> object:
 
 def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     text = text.lstrip("\ufeff")
+    for quote, plain in QUOTES:
+        text = text if quote in text else text.translate(plain)
     if not text.strip():
         raise PlanError(f"The plan is empty; {HOW_TO}.")
     if layers < 0:
@@ -90,6 +96,8 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
         return _plans_of(value if not isinstance(value, str) else [value], layers)
     if (quoted := read_loose.quoted_text(text)) is not None:
         return _plans_of([quoted], layers)
+    if (inside := _string_inside(text.strip())) is not None:
+        return _read(inside, layers - 1)
     if (carried := out_of_carrier(text)) is not None:
         return _read(carried, layers - 1)
     if messages := _out_of_jsonlog(text):
@@ -99,6 +107,14 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     if not entries:
         raise PlanError(f"There is no plan in it; {HOW_TO}.")
     return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
+
+
+def _string_inside(text: str) -> str | None:
+    """The text format in one line, its line breaks escaped as in a string that lost its quotes."""
+    if "\n" in text or "\\n" not in text:
+        return None
+    plain = ESCAPED.sub(lambda escape: UNESCAPED.get(escape[1], escape[0]), text)
+    return plain if node_head(plain.partition("\n")[0]) else None
 
 
 def _plans_in(lines: Sequence[Line], layers: int) -> list[Any]:

@@ -28,6 +28,8 @@ ESCAPED_ARROW = re.compile(
     r"[A-Z].*\((?:cost=|actual |never )"
 )
 PAGE_TAG = re.compile(r"</?(?:pre|code|p|div|span|br)\b[^<>]*>", re.IGNORECASE)
+TAGGED_TOP = re.compile(r"\s*(?:<(?:pre|code|p|div|span)\b[^<>]*>\s*)+[A-Z][^<>]*\((?:cost=|actual )", re.IGNORECASE)
+OUTER_TAGS = re.compile(rf"^\s*(?:{PAGE_TAG.pattern}\s*)+|(?:\s*{PAGE_TAG.pattern})+\s*$", re.IGNORECASE)
 ONE_CELL = re.compile(r'"?\s*(?:[\[{<]|- Plan:|Plan:)')
 
 
@@ -88,7 +90,10 @@ def out_of_html(lines: list[Line]) -> list[Line]:
 
 def out_of_page(lines: list[Line], arrow: re.Pattern[str]) -> list[Line]:
     """Without a page's source around them, where all of the plan's arrows are escaped."""
-    if not any(ESCAPED_ARROW.match(line.text) for line in lines) or any(arrow.match(line.text) for line in lines):
+    is_escaped = any(ESCAPED_ARROW.match(line.text) for line in lines)
+    if not is_escaped or any(arrow.match(line.text) for line in lines):
+        if any(TAGGED_TOP.match(line.text) for line in lines):
+            return [line._replace(text=OUTER_TAGS.sub("", line.text)) for line in lines]
         return lines
     return [line._replace(text=_out_of_source(line.text)) for line in lines]
 

@@ -21,8 +21,8 @@ COUNTS = (
 )  # fmt: skip
 SWITCHES = ("Inner Unique", "Single Copy", "Disabled", "Parallel Aware", "Async Capable")
 WHOLE = re.compile(r"-?\d+")
-SIZES = re.compile(r"(?P<name>[A-Z][A-Za-z -]*): (?P<value>\d+)(?:kB)?(?: \(originally (?P<first>\d+)\))?")
-SORTED = re.compile(r"(\d+)(?:  (?:Presorted )?Sort Methods?: (?P<methods>.+?))?(?P<spaces>(?:  (?:Average|Peak) .+)?)")
+SIZES = re.compile(r"(?P<name>[A-Z][A-Za-z -]*): (?P<value>\d+)(?:kB)?(?: \(originally (?P<first>\d+)\))?(?: +|$)")
+SORTED = re.compile(r"(\d+)(?: +(?:Presorted )?Sort Methods?: (?P<methods>.+?))?(?P<spaces>(?: +(?:Average|Peak) .+)?)")
 SPACE = re.compile(r"(Average|Peak) (Memory|Disk): (\d+)kB")
 WORKER = re.compile(r"Worker (\d+)")
 WORKER_RUN = re.compile(
@@ -36,6 +36,8 @@ IO_TIMES = re.compile(rf"{_IO_TIME}(?:, {_IO_TIME})*")
 WAL = re.compile(r"\w+(?: full)?=\d+(?: \w+(?: full)?=\d+)*")
 HEAP_BLOCKS = re.compile(r"(?:exact|lossy)=\d+(?: (?:exact|lossy)=\d+)*")
 SORT_SPACE = re.compile(r"(Memory|Disk): (\d+)kB")
+# two spaces stand before the rest, of which a page leaves one
+SPACED = re.compile(r"(?P<first>.*?)(?:  +| +(?=(?:Memory|Disk|Maximum Storage): ))(?P<rest>.+)")
 SAMPLING = re.compile(r"(\S+) \((.*?)\)(?: REPEATABLE \((.*)\))?")
 OF_HASH = {"Buckets": "Hash Buckets", "Batches": "Hash Batches", "Memory Usage": "Peak Memory Usage"}
 OF_OTHERS = {
@@ -68,15 +70,14 @@ def set_property(node: dict[str, Any], key: str, value: str) -> None:
         node.update({"Exact Heap Blocks": 0, "Lossy Heap Blocks": 0})
         node.update({f"{kind.title()} Heap Blocks": int(n) for kind, n in re.findall(r"(exact|lossy)=(\d+)", value)})
     elif key == "Sort Method":
-        method, _, space = value.partition("  ")
-        node[key] = method
+        node[key], space = _apart(value)
         if space:
-            used = _whole(SORT_SPACE, space.strip())
+            used = _whole(SORT_SPACE, space)
             node["Sort Space Type"], node["Sort Space Used"] = used[1], int(used[2])
     elif key in ("Full-sort Groups", "Pre-sorted Groups") and (sorted_groups := SORTED.fullmatch(value)):
         node[key] = _groups(sorted_groups)
     elif key == "Storage":
-        node[key], _, most = value.partition("  ")
+        node[key], most = _apart(value)
         if match := re.fullmatch(r"Maximum Storage: (\d+)kB", most):
             node["Maximum Storage"] = int(match[1])
     elif key == "Sampling" and (match := SAMPLING.fullmatch(value)):
@@ -112,11 +113,17 @@ def _whole(pattern: re.Pattern[str], value: str) -> re.Match[str]:
 
 def _sizes(line: str) -> list[re.Match[str]]:
     """``Buckets: 1024  Batches: 1  Memory Usage: 40kB``, of two parts or more or with a unit; else nothing."""
-    if "  " not in line and not line.endswith("kB"):
-        return []
-    parts = [SIZES.fullmatch(part) for part in re.split(r"  +", line)]
-    sizes = [part for part in parts if part]
-    return sizes if len(sizes) == len(parts) else []
+    parts, at = [], 0
+    while part := SIZES.match(line, at):
+        parts.append(part)
+        at = part.end()
+    return parts if at == len(line) and (len(parts) > 1 or line.endswith("kB")) else []
+
+
+def _apart(value: str) -> tuple[str, str]:
+    """``quicksort  Memory: 25kB`` -> the method and the space; "" for none."""
+    match = SPACED.fullmatch(value)
+    return (match["first"], match["rest"].strip()) if match else (value, "")
 
 
 def _groups(match: re.Match[str]) -> dict[str, Any]:

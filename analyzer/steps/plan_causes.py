@@ -162,7 +162,7 @@ def _replayed(
 ) -> tuple[Cause, list[Difference]]:  # fmt: skip
     known = read_past(twin, tables_named(statement.tables, facts))
     earlier = PlannerPast(then.settings, {name: past for name, past in then.tables.items() if name in known.tables})
-    dated = (_dated(told_valid(d, facts), database, change, facts) for d in differences(earlier, known))
+    dated = (_dated(told_valid(d, facts), database, change, facts) for d in differences(then, known))
     differs = [difference for difference in dated if difference is not None]
     base = printed_settings(plans[1])
     judge = _Judge(*plans)
@@ -198,6 +198,8 @@ def _dated(difference: Difference, database: Database, change: ShapeChange, fact
 
     None where it changed after the plan did. Figures may move by a little without being kept anew.
     """
+    if difference.kind == "table renamed":
+        return difference
     kind = PIECE.get(difference.kind, STRUCTURE)
     before, after = planner_past.changed_between(database, kind, difference.table, change.before.last_seen)
     if before is not None and before >= change.after.first_seen and (after is not None or kind != FIGURES):

@@ -22,6 +22,7 @@ from analyzer.behaviour.planner_past import (
     index_and_column,
     of_extended,
 )
+from analyzer.behaviour.renames import as_called_now
 from analyzer.monitored.catalog.planner_facts import Relation
 from analyzer.plans.rename import renamed
 from analyzer.runtime.processes import RuntimeFailure
@@ -43,7 +44,7 @@ class Replay:
     """Between two moments of one twin; ``now`` is what it has. Nobody else may use the twin any more."""
 
     def __init__(self, twin: Twin, then: PlannerPast, now: PlannerPast, differs: Sequence[Difference]) -> None:
-        self._twin, self._then, self._now = twin, then, now
+        self._twin, self._then, self._now = twin, as_called_now(then, now), now
         self._tables = {f"{schema}.{name}": (schema, name) for schema, name in twin.catalog.tables}
         self._old: Set = frozenset()
         self._names: dict[str, str] = {}  # of an index here -> on the server
@@ -89,7 +90,8 @@ class Replay:
             answer = self._twin.explain(query, settings={**settings, **there})
         if isinstance(answer, Refused):
             return answer
-        plan: Mapping[str, Any] = renamed(answer, self._names)
+        earlier_names = {d.new_name: d.name for d in old if d.kind == "index renamed"}
+        plan: Mapping[str, Any] = renamed(answer, {**self._names, **earlier_names})
         return plan
 
     def _schema_and_name(self, table: str) -> tuple[str, str]:

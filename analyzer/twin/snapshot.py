@@ -87,6 +87,7 @@ def read_past(twin: Twin, tables: Collection[str]) -> PlannerPast:
                     for suffix, told in object_.statistics.items()
                 },
             },
+            relation.server_oid,
         )
     settings = {**twin.facts.settings, VERSION: str(twin.facts.server_version_num)}
     return PlannerPast(settings, found)

@@ -45,11 +45,21 @@ def only(log: str, prefix: str | None = None) -> tuple[int, float, str | None, s
         ("1764490264.634 <me|shop> ", "%n <%u|%d> ", "shop"),
         ("shop of 6404 ", "%d of %p ", "shop"),
         ("", "", None),
+        ("2026-11-30 08:11:04 UTC:  [6404] me@shop:  ", None, "shop"),
+        ("6404:  me:  shop ", "%p:  %u:  %d ", "shop"),
+        ("APP:  shop ", "%a:  %d ", "shop"),
     ],
 )
 def test_prefixes(head: str, prefix: str | None, database: str | None) -> None:
     log = f"{head}ERROR:  no\n{head}STATEMENT:  select 2\n{head}{RUN}\n{head}LOG:  checkpoint starting: time\n"
     assert only(log, prefix) == (1, 12.5, database, "select 1 from t\nwhere a = 5")
+
+
+@pytest.mark.parametrize("prefix", [None, "%m:  %d "])
+def test_an_entry_in_the_text_of_another_is_none_whatever_the_prefix(prefix: str | None) -> None:
+    head = "2026-11-30 08:11:04.634 UTC:  shop "
+    forged = f"{head}ERROR:  LOG:  {RUN[6:]}\n{head}FEHLER:  x LOG:  {RUN[6:]}\n"
+    assert only(f"{forged}{head}{RUN}\n", prefix)[:2] == (1, 12.5)
 
 
 @pytest.mark.parametrize("head", ["2026-11-30 08:11:04.634 UTC [1] me@shop ", "Nov 30 08:11:04 db1 postgres[1]: [{}] "])
@@ -412,6 +422,14 @@ def test_runs_in_other_languages(run: str, detail: str) -> None:
     assert values_of(plain.encode()) == values_of(carried.encode()) == ["select 'x'"]
     assert values_of(plain.encode("latin-1")) == ["select 'x'"]
     assert values_of(csv.format(1).encode()) == ["select 'a\nb'\n\tfrom t"]
+
+
+@pytest.mark.parametrize("detail", ["Parameter: ", "Parameters: "])
+def test_texts_that_look_like_another_language_s_words_stay(detail: str) -> None:
+    head = "2026-11-30 08:11:04.634 UTC [6404] "
+    text = "select 'Dauer: 1.0 ms', 'Parameter: $1', 'durata: 2 ms', $1"
+    log = f"{head}LOG:  Dauer: 12.500 ms  Anweisung: {text}\n{head}DETAIL:  {detail}$1 = 'x'\n"
+    assert values_of(log.encode()) == [text.replace(", $1", ", 'x'")]
 
 
 def test_steps_of_parsing_in_other_languages_are_no_runs() -> None:

@@ -133,6 +133,11 @@ TEXT_ONLY: dict[str, Decoration] = {
     "escaped for a page": lambda text: (
         text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")),
     "rows in JSON": lambda text: json.dumps([{"QUERY PLAN": line} for line in text.split("\n")], indent=1),
+    "a Rails console": lambda text: (
+        '=> EXPLAIN for: SELECT "t".* FROM "t" WHERE "t"."id" = $1 [["id", 1]]\n QUERY PLAN\n----------\n'
+        + each_line(" {line}")(text)
+    ),
+    "a string's inside": lambda text: text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"),
     "first line without its space": lambda text: each_line(" {line}")(text)[1:],
 }  # fmt: skip
 JSON_ONLY: dict[str, Decoration] = {

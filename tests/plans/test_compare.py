@@ -41,6 +41,14 @@ def test_a_bitmap_scan_names_the_index_below_it():
     )
 
 
+def test_an_index_of_a_subquery_is_none_of_the_scan_whose_condition_asks_it():
+    subplan = {**node("Bitmap Heap Scan", 8.0, "lines", children=[node("Bitmap Index Scan", 2.0, index="ix_lines")])}
+    subplan |= {"Parent Relationship": "SubPlan", "Subplan Name": "SubPlan 1"}
+    before = plan(node("Seq Scan", 90.0, "orders", children=[subplan], Filter="(SubPlan 1)"))
+    after = plan(node("Index Scan", 10.0, "orders", "ix_orders"))
+    assert plan_change(before, after).sentences == ("Seq Scan on orders became Index Scan using ix_orders",)
+
+
 def test_the_same_kind_of_scan_over_another_index_is_a_change():
     other = plan(node("Index Scan", 5.0, "orders", "ix_orders_customer_id_created"))
     assert plan_change(INDEX, other).sentences == (

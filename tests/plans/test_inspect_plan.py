@@ -247,6 +247,21 @@ gone: critical PL004: Seq Scan on t keeps few of the rows it reads
     ]  # fmt: skip
 
 
+def test_what_only_a_run_tells_is_neither_gone_nor_new_beside_a_plan_that_did_not_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    estimated = re.sub(r" \(actual .*\)|.*(?:Removed|Execution).*\n", "", BEFORE)
+    (tmp_path / "run").write_text(BEFORE)
+    (tmp_path / "estimated").write_text(estimated)
+    shown, _ = inspect(capsys, str(tmp_path / "run"), str(tmp_path / "estimated"))
+    assert "\nnot judged in the later plan: warning PL004: " in shown
+    shown, _ = inspect(capsys, str(tmp_path / "estimated"), str(tmp_path / "run"))
+    assert "\nseen now: warning PL004: " in shown
+    shown, _ = inspect(capsys, str(tmp_path / "estimated"), str(tmp_path / "run"), "--format", "sarif")
+    (result,) = json.loads(shown)["runs"][0]["results"]
+    assert "baselineState" not in result
+
+
 def test_sarif_names_rule_node_and_file(capsys: pytest.CaptureFixture[str]) -> None:
     shown, code = inspect(capsys, str(BAD), "--format", "sarif")
     assert code == 1

@@ -1,5 +1,7 @@
 """Plans copied from pages that lost their white space: read where the steps' types leave one tree only."""
 
+import re
+
 import pytest
 
 from analyzer.plans import Plan, PlanError, parse_plan
@@ -103,6 +105,27 @@ def everything(plan: Plan) -> list[object]:
 @pytest.mark.parametrize("text", [JOIN, APPEND], ids=["a join", "an Append at the end"])
 def test_a_plan_without_indentation_is_the_one_with_it(text: str, before: str) -> None:
     assert everything(parse_plan(flat(text, before))) == everything(parse_plan(text))
+
+
+def test_a_page_s_white_space_is_read_as_what_stood_there() -> None:
+    """Of each run of spaces one is left."""
+    for text in (JOIN, APPEND):
+        assert everything(parse_plan(re.sub(" +", " ", text))) == everything(parse_plan(text))
+
+
+def test_tags_around_a_plan_are_no_part_of_it() -> None:
+    one = APPEND.strip().splitlines()[-2].strip().removeprefix("->  ")
+    for text in (one, JOIN.strip()):
+        for escaped in (text, text.replace(">", "&gt;")):
+            assert everything(parse_plan(f'<pre><code class="x">{escaped}</code></pre>')) == everything(
+                parse_plan(text)
+            )
+
+
+def test_quotes_of_an_editor_are_quotes() -> None:
+    """Else what stands in them would be kept as no value."""
+    curly = JOIN.replace("'shipped'", "\u2018shipped\u2019")
+    assert everything(parse_plan(curly)) == everything(parse_plan(JOIN))
 
 
 @pytest.mark.parametrize("text", [BESIDE_APPEND, SUBPLAN, WORKERS, JOIN.replace("->  Hash  ", "->  Result  ")])

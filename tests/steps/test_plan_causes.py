@@ -143,14 +143,14 @@ def test_what_is_kept_is_encrypted_kept_once_and_goes_when_nobody_wants_it(
     look(server, shop)
     pipeline.advise_on_indexes(server)
     pieces = PlannerPiece.objects.filter(name="public.item")
-    assert sorted(pieces.values_list("kind", flat=True)) == ["figures", "statistics", "structure"]
+    assert sorted(pieces.values_list("kind", flat=True)) == ["figures", "identity", "statistics", "structure"]
     assert not any("secret" in piece.data_encrypted for piece in pieces)
     database = Database.objects.get(server=server, is_inspected=True)
     kept = planner_past.past_at(database, timezone.now(), timezone.now())
     assert kept is not None
     assert "secret 7" in str(kept.tables["public.item"].statistics["name"]["most_common_vals"])
     pipeline.advise_on_indexes(server)
-    assert pieces.count() == 3
+    assert pieces.count() == 4
     shop.execute("delete from item where name = 'secret 7'", "vacuum analyze item")
     with lease(connection_settings(server), settings.VAR_DIR, fresh_s=ANEW) as twin:
         planner_past.keep_past(database, read_past(twin, {"public.item"}), timezone.now())

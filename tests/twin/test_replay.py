@@ -136,6 +136,44 @@ def test_a_dropped_index(look: Look) -> None:
     )
 
 
+def test_a_renamed_index_is_not_dropped(look: Look) -> None:
+    found = look(BY_KIND, "alter index ix_item_kind rename to ix_item_by_kind", "drop index ix_item_code")
+    assert found.named == [[("index renamed", "ix_item_kind")]]
+    assert found.words.startswith(
+        "The cause, by the planner twin: index ix_item_kind of public.item is called ix_item_by_kind now. "
+    )
+
+
+def test_a_renamed_index_of_an_expression_keeps_its_statistics_and_size(look: Look) -> None:
+    found = look(
+        "select * from loose where kind_id % 1000 = 7",
+        "alter index ix_loose_rest rename to ix_loose_left",
+        "alter index ix_loose_kind rename to ix_loose_rest",
+    )
+    assert found.named == [[("index renamed", "ix_loose_rest")]]
+    assert {difference.kind for difference in found.differences} == {"index renamed"}
+
+
+def test_a_table_that_took_the_place_of_another_has_not_lost_its_index(look: Look) -> None:
+    found = look(
+        BY_KIND,
+        "create table item_new (like item including defaults)",
+        "insert into item_new select * from item",
+        "create index ix_item_new_code on item_new (code)",
+        "alter table item rename to item_old",
+        "alter table item_new rename to item",
+        "vacuum analyze item",
+    )
+    assert found.named == [[("index dropped", "ix_item_kind")]]
+    assert found.words.startswith(
+        "The cause, by the planner twin: public.item is another table now (renamed, or dropped and made again), which"
+        " has no index ix_item_kind. "
+    )
+    other = [d.words for d in found.differences if d.name != "ix_item_kind"]
+    assert other
+    assert all("is another table now" in words or words.startswith("public.item ") for words in other)
+
+
 def test_a_created_index_beside_one_that_does_not_matter(look: Look) -> None:
     found = look(
         "select * from item where price = 3 order by id limit 5",

@@ -33,12 +33,21 @@ from analyzer.plans.indexable import expressions, indexable, of_table
 from analyzer.plans.scans import Scanned, alias_in_query, scanned
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents import COUNT, IN_LIST, SUBQUERY
+from analyzer.statements.exists_links import ExistsLink, unjoined_exists
 from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
 AROUND = ("Memoize", "Subquery Scan", "Result")  # what may stand around a LATERAL subquery
 NO_ONE_ROW = ("Group Key", "Grouping Sets")
 MOST_TOLD = 3  # scans with a sentence and an index each; judgement
+# what EXISTS holds -> how to ask for the same without it
+AS_PLAIN = {
+    "UNION, INTERSECT or EXCEPT": "where one column is compared, column IN (SELECT ... UNION ALL SELECT ...) is one",
+    "WITH": "write its query in the FROM of EXISTS",
+    "OFFSET": "OFFSET 0 can go, since whether there is a row does not change by it",
+    "FOR UPDATE or FOR SHARE": "lock the rows in a query of their own",
+    "an aggregate or HAVING": "join (SELECT key ... GROUP BY key HAVING ...) on the key",
+}
 # each knows what serves a kind of conditions, the one that knows best first
 OF_CONDITIONS = (leading_wildcard, function_on_column, cast_on_column, seq_scan_discards_rows)
 
@@ -84,7 +93,7 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
             node=node,
             subject=f"{name} of {runs_it.label}",
             message=f"{name} ran {runs:,} times, once for each {_of_what(node, is_subplan)} of {rows_of.label}{took}.",
-            hint=_by_index(wasteful) + _hint(node) + written.why_not,
+            hint=_by_index(wasteful) + _hint(node, context.normalized_sql) + written.why_not,
             fixes=(*written.fixes, *_indexes(wasteful, context)),
             evidence={**rounded(runs=runs, touched_blocks=blocks), **time_evidence(total_ms, node)},
             level=EvidenceLevel.EXECUTED,
@@ -197,8 +206,12 @@ def _indexes(wasteful: Sequence[_Wasteful], context: Context) -> tuple[Fix, ...]
     return tuple(dict.fromkeys(fix for fixes in made for fix in fixes))
 
 
-def _hint(top: PlanNode) -> str:
+def _hint(top: PlanNode, sql: str | None) -> str:
     reads_whole = any(below.node_type == "Seq Scan" for below in top.walk())  # else its index is there, or none can be
+    index = ", or give the subquery an index on the correlated columns" if reads_whole else ""
+    links = unjoined_exists(sql) if sql is not None and top.parent_relationship == "SubPlan" else None
+    if links or (links is None and _is_exists(top)):
+        return f"{_of_exists(links or (), top)}{index}."
     if top.node_type == "Aggregate":
         few = " With few outer rows, an index on the correlated columns." if reads_whole else ""
         return (
@@ -210,17 +223,49 @@ def _hint(top: PlanNode) -> str:
             "Give it an index on the correlated columns followed by its ORDER BY; LATERAL lets one such subquery"
             " bring all the columns that several bring one by one."
         )
-    index = ", or give the subquery an index on the correlated columns" if reads_whole else ""
-    if _is_exists(top):
-        return (
-            "EXISTS is made a join only where AND alone is around it. Of several in an OR, column IN (SELECT ... UNION"
-            f" ALL SELECT ...) says the same, and is hashed once{index}."
-        )
     return f"Join the table instead (LEFT JOIN keeps rows without a match){index}."
 
 
+def _of_exists(links: Sequence[ExistsLink], top: PlanNode) -> str:
+    """Why it is no join, and how to ask for the same; without the statement both are said in general."""
+    places, holds = {link.place for link in links}, {link.holds for link in links if link.holds}
+    if len(holds) == 1 and all(link.holds for link in links):
+        (held,) = holds
+        return f"EXISTS is made a join only without {held}: {AS_PLAIN[held]}"
+    if places == {"value"}:
+        return (
+            "EXISTS is made a join only as a condition of WHERE or ON: elsewhere LEFT JOIN (SELECT DISTINCT key FROM"
+            " ...) AS x on the key, where x.key IS NOT NULL says EXISTS and IS NULL says NOT EXISTS"
+        )
+    if places == {"OR"} or (not places and _is_in_or(top)):
+        is_negated = any(f"NOT {text}" in condition for text in _asked(top) for condition in _conditions(top))
+        if is_negated:
+            return (
+                "EXISTS is made a join only where AND alone is around it: ask for the rows of each arm of the OR by a"
+                " query of its own, joined by UNION ALL where no row fits both"
+            )
+        return (
+            "EXISTS is made a join only where AND alone is around it. Of several in an OR, column IN (SELECT ... UNION"
+            " ALL SELECT ...) says the same, and is hashed once"
+        )
+    return (
+        "EXISTS is made a join only where AND alone is around it, and where it holds no OFFSET, UNION, WITH and no"
+        " aggregate: see which of these can go"
+    )
+
+
+def _asked(top: PlanNode) -> tuple[str, ...]:
+    """How a condition names it; up to 17 EXISTS is told from other subqueries only with its alternative."""
+    return f"EXISTS({top.subplan_name})", f"(alternatives: {top.subplan_name} "
+
+
+def _conditions(top: PlanNode) -> Sequence[str]:
+    return tuple(top.parent.conditions.values()) if top.parent is not None else ()
+
+
 def _is_exists(top: PlanNode) -> bool:
-    """Whether the condition above asks for it so, in an OR; up to 17 that is printed only with its alternative."""
-    texts = top.parent.conditions.values() if top.parent is not None else ()
-    asked = (f"EXISTS({top.subplan_name})", f"(alternatives: {top.subplan_name} ")
-    return any(" OR " in text and "NOT " not in text and each in text for text in texts for each in asked)
+    return any(text in condition for text in _asked(top) for condition in _conditions(top))
+
+
+def _is_in_or(top: PlanNode) -> bool:
+    return any(" OR " in condition and text in condition for text in _asked(top) for condition in _conditions(top))

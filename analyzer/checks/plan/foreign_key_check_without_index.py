@@ -44,7 +44,7 @@ check = Check(
 def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Finding]:
     for trigger in fired(plan):
         if trigger.is_child_side:
-            yield from _looks_parents_up(trigger)
+            yield from _looks_parents_up(trigger, context.facts)
             continue
         if trigger.is_foreign_key is False or trigger.time_ms is None or not trigger.calls:
             continue
@@ -85,23 +85,28 @@ def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Fi
         )
 
 
-def _looks_parents_up(trigger: Fired) -> Iterator[Finding]:
-    ratio = time_ratio(trigger.time_ms, trigger.node)
-    if not trigger.is_foreign_key or trigger.time_ms is None or ratio is None:
+def _looks_parents_up(trigger: Fired, facts: SchemaFacts | None) -> Iterator[Finding]:
+    ratio, is_key = time_ratio(trigger.time_ms, trigger.node), trigger.is_foreign_key
+    if is_key is None and facts is not None:
+        is_key = _names_a_key(trigger, facts)
+    if is_key is False or trigger.time_ms is None or ratio is None:
         return
     if trigger.calls < check["parents"] or trigger.time_ms < check["time"] or ratio < check["parents_time_ratio"]:
         return
+    name = f"{'foreign key' if is_key else 'constraint'} {trigger.name}"
+    whose = "" if is_key else "of a foreign key, "
+    nothing = "Nothing is amiss" if is_key else f"{_in_text(trigger)}, nothing is amiss"
     yield check.finding(
         node=trigger.node,
-        subject=f"Foreign key {trigger.name}",
-        title=f"Checks of foreign key {trigger.name} take much of the time",
+        subject=name[0].upper() + name[1:],
+        title=f"Checks of {name} take much of the time",
         message=(
-            f"{trigger.calls:,} checks of foreign key {trigger.name} took {time_words(trigger.time_ms)}: the parent of"
-            " each row that was written is looked up."
+            f"{trigger.calls:,} checks of {name} took {time_words(trigger.time_ms)}: {whose}the parent of each row that"
+            " was written is looked up."
         ),
         hint=(
-            "Nothing is amiss where rows come a few at a time. A load of many is quicker where the key is added behind"
-            " it: ADD CONSTRAINT ... NOT VALID, then VALIDATE CONSTRAINT, which checks all rows with one join."
+            f"{nothing} where rows come a few at a time. A load of many is quicker where the key is added behind it:"
+            " ADD CONSTRAINT ... NOT VALID, then VALIDATE CONSTRAINT, which checks all rows with one join."
         ),
         evidence={
             "checks": trigger.calls,
@@ -144,17 +149,19 @@ def _hint(trigger: Fired, key_of: tuple[TableFacts, ForeignKeyFacts] | None) -> 
     if key_of is not None:
         table, key = key_of
         return f"Create an index on {table.name} ({', '.join(key.columns)})."
-    which = (
-        ""
-        if trigger.is_foreign_key
-        else f"EXPLAIN's text format does not tell whether {trigger.name} is a foreign key or a constraint trigger that"
-        " somebody wrote; FORMAT JSON does. Of a foreign key: "
-    )
+    which = "" if trigger.is_foreign_key else f"{_in_text(trigger)}: "
     see = "see" if which else "See"
     return (
         f"{which}{see} whether the table that references {trigger.relation or 'it'} by {trigger.name} has an index"
         " that starts with the key's columns. With ON DELETE CASCADE or SET NULL the time holds the change of its rows,"
         " too."
+    )
+
+
+def _in_text(trigger: Fired) -> str:
+    return (
+        f"EXPLAIN's text format does not tell whether {trigger.name} is a foreign key or a constraint trigger that"
+        " somebody wrote; FORMAT JSON does. Of a foreign key"
     )
 
 

@@ -4,7 +4,8 @@ A few rows of one side are joined with a large table that is read from its first
 read finds no partner. With an index on the column it is joined by, a Nested Loop looks the few rows up. To verify, look
 at the rows that the other side and the join gave, and at the table's indexes. Where an index begins with the column,
 the planner weighed it and nothing is said; without the schema nobody knows. Leave it alone where the statement is rare
-and the table is written much. The time is that of reading the table (with hashing or sorting its rows) and of the join,
+and the table is written much. Of what is computed of the table's columns, as ``lower(email)``, the index is on that
+expression. The time is that of reading the table (with hashing or sorting its rows) and of the join,
 less a look-up for each of the few rows and a page for each that it finds.
 """
 
@@ -18,11 +19,14 @@ from analyzer.checks.scan import is_system_table, table_facts, table_of, table_s
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
-from analyzer.plans.indexable import indexable, of_table
-from analyzer.schema.facts import TableFacts
+from analyzer.plans.indexable import compares_own_columns, indexable, of_table, wrapped_side
+from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.index_expressions import can_be_key, comparable
 
 GROUPS = re.compile(r"\b(?:group\s+by|distinct|union)\b", re.IGNORECASE)
+
+OF_CASE = re.compile(r"(?:lower|upper)\(\(?[\w\"]+\)?(?:::text)?\)")
 
 check = Check(
     __name__,
@@ -53,18 +57,18 @@ def join_keeps_few_of_scan(join: PlanNode, context: Context) -> Iterator[Finding
             continue
         if looked_up > read[0] * check["wanted_ratio"] or matching > read[0] * check["found_ratio"]:
             continue
-        column = _column(join, scan)
-        whole_ms = own_time_ms(join, *path)
-        if column is None or whole_ms is None:
+        expression = None if (column := _column(join, scan)) is not None else _expression(join, scan)
+        key, whole_ms = column or expression, own_time_ms(join, *path)
+        if key is None or whole_ms is None:
             continue
         time_ms = max(0.0, whole_ms - looked_up * check["look_up"] - matching * check["found"])
         if time_ms < whole_ms * check["saved_ratio"] or (time_ratio(time_ms, join) or 0.0) < check["time_ratio"]:
             continue
         table = table_facts(scan, context.facts)
         if table is None:
-            raise NotRun(f"needs the schema, to tell whether an index of {scan.relation_name} begins with {column}")
-        if not has_index(table, column):
-            yield _finding(join, path, small, column, time_ms, context)
+            raise NotRun(f"needs the schema, to tell whether an index of {scan.relation_name} begins with {key}")
+        if not has_index(table, key):
+            yield _finding(join, path, small, key, time_ms, context, is_computed=column is None)
 
 
 def _whole_scan(top: PlanNode, context: Context) -> list[PlanNode] | None:
@@ -115,32 +119,58 @@ def _column(join: PlanNode, scan: PlanNode) -> str | None:
     return next((column for column in equal if column in named), None)
 
 
-def has_index(table: TableFacts, column: str) -> bool:
+def _expression(join: PlanNode, scan: PlanNode) -> str | None:
+    """What is computed of the scan's columns and is equal to the other side's, where an index may be on it."""
+    text = join.expression("Hash Cond") or join.expression("Merge Cond")
+    condition = read_condition(text) if text is not None else None
+    if condition is None or scan.alias is None:
+        return None
+    for compared in indexable(of_table(condition, scan.alias)).other:
+        is_equal = compared.operator == "=" and not (compared.is_negated or compares_own_columns(compared))
+        of_scan = bool(compared.columns) and all(column.alias == scan.alias for column in compared.columns)
+        if is_equal and of_scan and (compared.functions or compared.operators):
+            side_of_scan = wrapped_side(compared)
+            return side_of_scan if can_be_key(side_of_scan) and "?" not in side_of_scan else None
+    return None
+
+
+def has_index(table: TableFacts, key: str) -> bool:
+    """``key``: a column, quoted, or an expression."""
     return any(
         index.is_usable
         and index.predicate is None
         and index.method in ("btree", "hash")
-        and index.columns[0] is not None
-        and quote_identifier(index.columns[0]) == column
+        and (not index.is_readable or _first_key(index) in (key, comparable(key)))
         for index in table.indexes
     )
 
 
+def _first_key(index: IndexFacts) -> str:
+    first = next(iter(index.columns), None)
+    return quote_identifier(first) if first is not None else comparable(next(iter(index.expressions), ""))
+
+
 def _finding(
-    join: PlanNode, path: list[PlanNode], small: PlanNode, column: str, time_ms: float, context: Context
-) -> Finding:
+    join: PlanNode, path: list[PlanNode], small: PlanNode, key: str, time_ms: float, context: Context,
+    *, is_computed: bool,
+) -> Finding:  # fmt: skip
     scan = path[-1]
     read, few = scan.total_rows_scanned or 0.0, small.total_actual_rows or 0.0
     few /= 1.0 if small.is_parallel_aware else small.processes
     name = table_sql(scan, context.facts)
+    indexed = f"({key})" if is_computed and not key.startswith("(") else key
+    where = ", where its functions are IMMUTABLE" if is_computed and not OF_CASE.fullmatch(key) else ""
+    sql = f"CREATE INDEX CONCURRENTLY ON {name} ({indexed});"
+    sql += f"\nANALYZE {name};" if is_computed else ""  # it has statistics of its own
+    title = f"Index the {'expression' if is_computed else 'column'} it is joined by"
     return check.finding(
         subject=join.label,
         message=(
             f"{join.label} read all {read:,.0f} rows of {scan.relation_name} to find the partners of {few:,.0f}"
             f" row{'' if round(few) == 1 else 's'}, and gave {join.total_actual_rows:,.0f}: no index of"
-            f" {scan.relation_name} begins with {column}."
+            f" {scan.relation_name} begins with {key}."
         ),
-        hint=f"With an index on {scan.relation_name} ({column}) the few rows are looked up one by one.",
+        hint=f"With an index on {scan.relation_name} ({indexed}) the few rows are looked up one by one{where}.",
         evidence={
             **rounded(rows_read=read, rows_looked_up=few, rows_kept=join.total_actual_rows),
             **time_evidence(time_ms, join),
@@ -150,5 +180,5 @@ def _finding(
         run_time_ms=run_time_ms(join),
         table=table_of(scan, context.facts),
         also_at=tuple(map(place, path)),
-        fixes=(Fix("Index the column it is joined by", "sql", f"CREATE INDEX CONCURRENTLY ON {name} ({column});"),),
+        fixes=() if where else (Fix(title, "sql", sql),),
     )

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from analyzer.checks import Context, Outcome, checks_of, in_words, run_checks
 from analyzer.checks.node import ranked
 from analyzer.errors import PgLoupeError
-from analyzer.findings import Severity
+from analyzer.findings import EvidenceLevel, Finding, Severity
 from analyzer.management.terminal import TerminalCommand
 from analyzer.management.text_file import read_text
 from analyzer.monitored.catalog.schema import read_schema
@@ -109,7 +109,8 @@ def judged(plan: Plan, known: Context) -> Outcome:
 def shown(
     options: dict[str, Any], before: Plan | None, earlier: Outcome | None, plans: list[Plan], outcomes: list[Outcome]
 ) -> str:
-    keys = None if earlier is None else {finding.key for finding in earlier.findings}
+    is_alike = before is not None and before.is_analyzed >= plans[0].is_analyzed
+    keys = {finding.key for finding in earlier.findings} if earlier is not None and is_alike else None
     if options["format"] == "sarif":
         file = options["other"] or options["file"]
         return json.dumps(as_sarif("stdin" if file == "-" else Path(file).as_posix(), outcomes, keys), indent=2)
@@ -146,16 +147,25 @@ def comparison_as_text(before: Plan, after: Plan, earlier: Outcome, outcome: Out
     old = {finding.key: finding for finding in earlier.findings}
     for finding in ranked(outcome.findings):
         title, *rest = finding_as_text(finding)
-        lines += ["", f"{'still' if finding.key in old else 'new'}: {title}", *rest]
+        known = "still" if finding.key in old else "new" if was_judged(finding, before, earlier) else "seen now"
+        lines += ["", f"{known}: {title}", *rest]
     stayed = {finding.key for finding in outcome.findings}
     gone = [finding for key, finding in old.items() if key not in stayed]
     lines += [""] if gone else []
-    lines += [f"gone: {f.severity.name.lower()} {f.code}: {f.title}" for f in ranked(gone)]
+    for finding in ranked(gone):
+        known = "gone" if was_judged(finding, after, outcome) else "not judged in the later plan"
+        lines.append(f"{known}: {finding.severity.name.lower()} {finding.code}: {finding.title}")
     for said in in_words(outcome):
         lines += ["", said]
     if not outcome.findings:
         lines += ["", nothing_found(after, outcome)]
     return lines
+
+
+def was_judged(finding: Finding, plan: Plan, outcome: Outcome) -> bool:
+    """Whether the other plan would show it: what only a run tells is in no plan that was not executed."""
+    is_of_run = finding.level is EvidenceLevel.EXECUTED
+    return finding.code not in outcome.unjudged and (plan.is_analyzed or not is_of_run)
 
 
 def failed(outcomes: list[Outcome], fail_on: str) -> bool:
