@@ -51,7 +51,7 @@ def measure(context: Context) -> list[Result]:
 def with_sparklines(server: Server, window: Window) -> object:
     """As the list of statements asks for them."""
     page = statement_totals(server, window, columns=NEEDED)
-    return sparklines(page.found, [row.statement_id for row in page.rows])
+    return sparklines(page.sums, [row.statement_id for row in page.rows])
 
 
 def history(context: Context) -> tuple[Server, float]:

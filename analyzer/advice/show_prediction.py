@@ -20,7 +20,7 @@ class PredictionInFile:
     """``line``: of the file, from 1 on, where the statement begins."""
 
     line: int
-    found: Prediction | NotPredicted
+    prediction: Prediction | NotPredicted
 
 
 def predictions_as_text(predictions: Sequence[PredictionInFile], problems: Sequence[str] = ()) -> str:
@@ -33,13 +33,13 @@ def predictions_as_text(predictions: Sequence[PredictionInFile], problems: Seque
 def predictions_as_json(predictions: Sequence[PredictionInFile], problems: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "statements": [{"line": each.line, **_as_json(each.found)} for each in predictions],
+        "statements": [{"line": each.line, **_as_json(each.prediction)} for each in predictions],
         "problems": list(problems),
     }
 
 
 def _one(number: int, each: PredictionInFile) -> list[str]:
-    prediction = each.found
+    prediction = each.prediction
     lines = [f"{number}. line {each.line}: {_short(prediction.sql)}"]
     if isinstance(prediction, NotPredicted):
         return [*lines, f"   Not planned: {prediction.reason}"]

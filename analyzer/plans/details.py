@@ -40,7 +40,6 @@ class HashAggregate:
     batches: int
     disk_bytes: int
     peak_memory_bytes: int | None
-    planned_partitions: int | None = None
     worker: int | None = None
 
 
@@ -133,7 +132,6 @@ def hash_aggregates(raw: Raw, workers: tuple[Raw, ...]) -> tuple[HashAggregate, 
             batches=batches,
             disk_bytes=_bytes(printed.get("Disk Usage")) or 0,
             peak_memory_bytes=_bytes(printed.get("Peak Memory Usage")),
-            planned_partitions=_count(raw.get("Planned Partitions")),
             worker=worker,
         )
         for worker, printed in _processes(raw, workers)

@@ -62,7 +62,7 @@ class Busy(RuntimeFailure):
 class WhatIfAnswer:
     """``ddl``: of each index tried, in their order. ``texts``: SQL of the statements that were looked at."""
 
-    found: WhatIf
+    what_if: WhatIf
     ddl: tuple[IndexDdl, ...]
     texts: Mapping[str, str]
     not_planned: Mapping[str, str]
@@ -71,12 +71,12 @@ class WhatIfAnswer:
 
     @property
     def pairs(self) -> list[tuple[TriedIndex, IndexDdl]]:
-        return list(zip(self.found.tried, self.ddl, strict=True))
+        return list(zip(self.what_if.tried, self.ddl, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    found: Prediction | NotPredicted
+    prediction: Prediction | NotPredicted
     took_s: float
 
 

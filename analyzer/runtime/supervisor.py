@@ -60,7 +60,7 @@ class RunOptions:
         def prepare():
             load_data(shop.dsn("postgres"))
             add_server_from_dsn(shop.dsn("shop", "pgloupe", password=..., tcp=True), sample_interval_s=5)
-            return [supervisor.child("workload", "manage.py", "demo_workload", SHOP_DSN=shop.dsn("shop"))]
+            return [supervisor.child("workload", "-m", "dashboard", "demo_workload", SHOP_DSN=shop.dsn("shop"))]
 
         supervisor.run(Options(clusters={"demo shop": shop}, prepare=prepare), say=..., announce=...)
     """
@@ -121,7 +121,7 @@ def log_dir() -> Path:
 
 
 def child(name: str, *arguments: str, death_signal: signal.Signals = signal.SIGTERM, **env: str) -> ChildProcess:
-    """A child that runs this Python, e.g. ``child("workload", "manage.py", "shop_workload")``.
+    """A child that runs this Python, e.g. ``child("sessions", "-m", "dashboard", "watch_sessions")``.
 
     It runs in the project's directory with DATABASE_URL, REDIS_URL and PGLOUPE_VAR_DIR set.
     """
@@ -159,7 +159,7 @@ def _start_everything(
     watch.start(_worker("worker-tick", "tick", "--pool", "solo", "--concurrency", "1"))
     watch.start(_worker("worker-sample", "sample", "--concurrency", "4"))
     watch.start(_worker("worker-explain", "explain,maintenance,texts", "--concurrency", "2"))
-    watch.start(child("sessions", "manage.py", "watch_sessions"))
+    watch.start(child("sessions", "-m", "dashboard", "watch_sessions"))
     watch.start(
         child("beat", "-m", "celery", "-A", "dashboard.celery:app", "beat", "--loglevel", "WARNING",
               "--schedule", str(var_dir() / "beat-schedule"), "--pidfile", "")

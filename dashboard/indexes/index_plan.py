@@ -37,7 +37,7 @@ class NamedStatement:
 class PlannedIndex:
     """``gain_ratio``: what leaving it out alone would cost, of the whole workload's cost as it is now."""
 
-    said: KeptIndex
+    kept: KeptIndex
     ddl: str
     gain_ratio: float | None
     helps: tuple[NamedStatement, ...]
@@ -48,7 +48,7 @@ class PlannedIndex:
 
 @dataclass(frozen=True, slots=True)
 class PlannedDrop:
-    said: KeptDrop
+    kept: KeptDrop
     ddl: str
 
 
@@ -121,7 +121,7 @@ class IndexPlan:
 
     @property
     def freed_bytes(self) -> int:
-        return sum(drop.said.freed_bytes or 0 for drop in self.drops)
+        return sum(drop.kept.freed_bytes or 0 for drop in self.drops)
 
     @property
     def in_words(self) -> SetWords:
@@ -232,7 +232,7 @@ def _planned(
     helps = [names[name] for name in index.helps[:STATEMENTS_SHOWN]]
     gain, watched_s = gain_from_json(index.time), (result.get("time") or {}).get("watched_s")
     return PlannedIndex(
-        said=index,
+        kept=index,
         gain_words=gain_words(gain, watched_s, THIN) if gain else "",
         ddl=index_as_sql(index),
         gain_ratio=index.worth_per_day / cost if cost and index.worth_per_day is not None else None,

@@ -99,7 +99,7 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
             context |= {
                 "answer": answer,
                 "rows": _rows(answer, times),
-                "total_words": cost_words(answer.found.cost_before, answer.found.cost_after),
+                "total_words": cost_words(answer.what_if.cost_before, answer.what_if.cost_after),
                 "hidden": _hidden(typed),
             }
         except PgLoupeError as problem:
@@ -171,9 +171,9 @@ def _what_if(
 
 def _rows(answer: WhatIfAnswer, times: MeasuredTimes) -> list[ChangeRow]:
     """Plans beside them as long as there is room."""
-    whole, room = answer.found.cost_before, MOST_PLAN_CHARACTERS
+    whole, room = answer.what_if.cost_before, MOST_PLAN_CHARACTERS
     rows = []
-    for change in answer.found.changes[:CHANGES_SHOWN]:
+    for change in answer.what_if.changes[:CHANGES_SHOWN]:
         before, after = (_redacted(change.before), _redacted(change.after)) if room > 0 else ("", "")
         room -= len(before) + len(after)
         rows.append(
@@ -223,7 +223,7 @@ def _query(request: HttpRequest, server: Server, facts: SchemaFacts, sql: str) -
         raise BadInput(f"The statement is longer than {MAX_SQL_BYTES // 1000} kB.")
     with question_limit.counted(request):
         answer: QueryAnswer = query_answer(server, facts, sql, timezone.now(), request.user.pk)
-    prediction = answer.found
+    prediction = answer.prediction
     if isinstance(prediction, NotPredicted):
         raise BadInput(prediction.reason)
     return {

@@ -239,7 +239,7 @@ def _rows(
     if not totals.rows:
         return []
     lines = {_own_ids(row) for group in totals.rows for row in (group, *group.members)}
-    sparks = sparklines(totals.found, lines) if "trend" in columns else {}
+    sparks = sparklines(totals.sums, lines) if "trend" in columns else {}
     of_statements = open_findings().filter(server=server, statement__isnull=False)  # those of a page may be 50,000
     counts: dict[int, dict[int | None, int]] = {}
     for pk, oid, count in of_statements.values_list("statement_id", "database__oid").annotate(Count("pk")):

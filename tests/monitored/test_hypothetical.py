@@ -156,10 +156,10 @@ def test_predict_asks_hypopg_as_well(shop, tmp_path, capsys):
 @pytest.mark.django_db
 def test_the_query_box_asks_hypopg_only_where_statements_are_explained(shop, facts):
     server = add_server_from_dsn(shop.dsn)
-    found = query_answer(server, facts, TOKEN, datetime.now(UTC)).found
+    found = query_answer(server, facts, TOKEN, datetime.now(UTC)).prediction
     assert (found.planner, found.likes[0].definition) == ("HypoPG", "(token)")
     server.explain_mode = server.ExplainMode.OFF
-    answer = query_answer(server, facts, TOKEN, datetime.now(UTC)).found
+    answer = query_answer(server, facts, TOKEN, datetime.now(UTC)).prediction
     assert answer.reason == "The twin does not have the extension pgcrypto."
 
 

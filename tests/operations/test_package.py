@@ -65,6 +65,9 @@ def test_wheel_and_sdist_hold_everything(built: Path) -> None:
     assert "LICENSE" in source
 
 
+LOOKED_AT_SESSIONS = "select 1 from analyzer_stepstatus where step = 'activity' and last_success_at is not null"
+
+
 def test_installed_demo_finds_something_and_advise_answers(installed: Path) -> None:
     home = reachable_dir("home")
     elsewhere = reachable_dir("elsewhere")
@@ -75,6 +78,7 @@ def test_installed_demo_finds_something_and_advise_answers(installed: Path) -> N
     )  # fmt: skip
     try:
         demo.wait_for(lambda: demo.store("select code from analyzer_findingrecord"), "a finding")
+        demo.wait_for(lambda: demo.store(LOOKED_AT_SESSIONS), "a look at the sessions")
         socket = next((home / "pgloupe" / "demo-postgres").glob(".s.PGSQL.*[0-9]"))
         port = socket.name.rpartition(".")[2]
         dsn = f"postgresql:///{shop.DATABASE}?host={socket.parent}&port={port}&user={shop.MONITOR_ROLE}"
@@ -84,6 +88,7 @@ def test_installed_demo_finds_something_and_advise_answers(installed: Path) -> N
         )  # fmt: skip
         assert (answer.returncode, "CREATE INDEX CONCURRENTLY" in answer.stdout) == (0, True), answer
         assert demo.stop() == 0
+        assert " ended with exit code " not in demo.output
     finally:
         demo.remove()
 

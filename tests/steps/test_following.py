@@ -1,6 +1,5 @@
 """A suggested index is built on a real server, under another name: it becomes built, then realised or not used."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from analyzer.steps.check import check_server
 from analyzer.store import tidying
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
+from tests.waiting import wait_for_scans
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 TABLE = (
@@ -44,19 +44,6 @@ def call(database: ScratchDatabase, times: int, *settings: str) -> None:
             connection.execute(setting)
         for n in range(times):
             connection.execute("select * from item where kind = %s", (n % 100,))
-
-
-def wait_for_scans(database: ScratchDatabase, index: str, scans: int) -> None:
-    """A session tells its scans when it ends, and before 15 a process of its own adds them up."""
-    for _ in range(200):
-        with database.connect() as connection:
-            row = connection.execute(
-                "select idx_scan from pg_stat_user_indexes where indexrelname = %s", (index,)
-            ).fetchone()
-        if row and row[0] >= scans:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{index} was not scanned {scans} times: {row}")
 
 
 def suggested(database: ScratchDatabase) -> tuple[Server, SuggestionRecord]:

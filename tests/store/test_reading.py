@@ -174,9 +174,9 @@ def test_sparklines(day, key, django_assert_max_num_queries, monkeypatch):
     lookup, listing = Statement.objects.order_by("pk")
     page = statement_totals(day.server, Window.last(key, day.now))
     with django_assert_max_num_queries(3):
-        found = sparklines(page.found, [(lookup.pk,), (listing.pk,), (lookup.pk, listing.pk)])
+        found = sparklines(page.sums, [(lookup.pk,), (listing.pk,), (lookup.pk, listing.pk)])
     monkeypatch.setattr(timelines, "MOST_NAMED", 0)
-    assert sparklines(page.found, list(found)) == found
+    assert sparklines(page.sums, list(found)) == found
     one, other, both = found.values()
     assert both == [None if a is None else pytest.approx(a + b) for a, b in zip(one, other, strict=True)]
     found = {lookup.pk: one, listing.pk: other}
@@ -189,7 +189,7 @@ def test_sparklines(day, key, django_assert_max_num_queries, monkeypatch):
     assert key in ("1h", "6h") or found[listing.pk][0] is None
     few = statement_totals(day.server, Window.last(key, day.now), filters={"statement_ids": [listing.pk]})
     # but for the bucket that the window cuts
-    assert sparklines(few.found, [(listing.pk,)])[(listing.pk,)][1:] == found[listing.pk][1:]
+    assert sparklines(few.sums, [(listing.pk,)])[(listing.pk,)][1:] == found[listing.pk][1:]
 
 
 def test_rates_are_per_measured_time(day):

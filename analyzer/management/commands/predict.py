@@ -60,7 +60,7 @@ class Command(TerminalCommand):
             self.stdout.write(json.dumps(predictions_as_json(predictions, problems), indent=2))
         else:
             self.stdout.write(predictions_as_text(predictions, problems), ending="")
-        not_planned = [each for each in predictions if isinstance(each.found, NotPredicted)]
+        not_planned = [each for each in predictions if isinstance(each.prediction, NotPredicted)]
         if len(not_planned) == len(predictions):
             raise CommandError(_nothing_planned(not_planned), returncode=2)
         if limit is not None and (failing := _failing(predictions, limit)):
@@ -97,9 +97,12 @@ class Command(TerminalCommand):
 def _with_second_opinion(
     predictions: list[PredictionInFile], server: ConnectionSettings, facts: SchemaFacts
 ) -> list[PredictionInFile]:
-    refused = [each.found for each in predictions if isinstance(each.found, NotPredicted)]
+    refused = [each.prediction for each in predictions if isinstance(each.prediction, NotPredicted)]
     second = iter(with_second_opinion(refused, server, facts))
-    return [replace(each, found=next(second)) if isinstance(each.found, NotPredicted) else each for each in predictions]
+    return [
+        replace(each, prediction=next(second)) if isinstance(each.prediction, NotPredicted) else each
+        for each in predictions
+    ]
 
 
 def _limit(cost: float | None) -> float | None:
@@ -124,10 +127,10 @@ def _failing(predictions: list[PredictionInFile], limit: float) -> str | None:
     """The first of those above the limit, and how many more there are."""
     said = []
     for each in predictions:
-        if isinstance(each.found, NotPredicted):
-            said.append(f"The statement in line {each.line} could not be planned: {each.found.reason}")
-        elif each.found.total_cost > limit:
-            cost = each.found.total_cost
+        if isinstance(each.prediction, NotPredicted):
+            said.append(f"The statement in line {each.line} could not be planned: {each.prediction.reason}")
+        elif each.prediction.total_cost > limit:
+            cost = each.prediction.total_cost
             said.append(f"The statement in line {each.line} costs {cost:,.0f}, which is more than {limit:,.0f}.")
     if not said:
         return None
@@ -136,5 +139,5 @@ def _failing(predictions: list[PredictionInFile], limit: float) -> str | None:
 
 def _nothing_planned(predictions: list[PredictionInFile]) -> str:
     first = predictions[0]
-    reason = first.found.reason if isinstance(first.found, NotPredicted) else ""
+    reason = first.prediction.reason if isinstance(first.prediction, NotPredicted) else ""
     return f"No statement could be planned; the first, in line {first.line}: {reason}"

@@ -140,7 +140,7 @@ class StatementTotals:
 class StatementPage:
     """``count`` statements match; ``covered_s`` of the window were measured; totals are of all that match.
 
-    ``found``: what it was made of, for ``timelines.sparklines``.
+    ``sums``: what it was made of, for ``timelines.sparklines``.
     """
 
     rows: list[StatementTotals]
@@ -150,7 +150,7 @@ class StatementPage:
     covered_s: float
     start: datetime
     end: datetime
-    found: EntrySums = field(repr=False, compare=False)
+    sums: EntrySums = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def statement_totals(
         covered_s=found.covered_s,
         start=window.start,
         end=window.end,
-        found=found,
+        sums=found,
     )
 
 
