@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Case, F, Func, IntegerField, Q, Value, When, Window
+from django.db.models import Case, Count, F, Func, IntegerField, Q, Sum, Value, When, Window
 from django.db.models.functions import Coalesce, RowNumber
 
 from analyzer.advice.gain import short_gain_words
@@ -226,20 +226,31 @@ def with_statements(shown: Iterable[OverviewAction]) -> list[OverviewAction]:
 
 
 def whole_sets(servers: Sequence[Server]) -> list[tuple[Server, SetWords]]:
-    """Of each server with something to create or to drop, all of it in one line. One query."""
+    """Of each server with something to create or to drop, all of it in one line. Two queries."""
     by_pk = {server.pk: server for server in servers}
     # counted there: the indexes themselves, with all they help, are most of the result, and this is asked every 10 s
     indexes = Func(F("result__indexes"), function="jsonb_array_length", output_field=IntegerField())
     rows = AdviceRun.objects.filter(database__server__in=list(by_pk)).values_list(
-        "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time"
+        "database_id", "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time"
     )
+    built = _built_since(by_pk)
     sets = []
-    for pk, number, drops, size_bytes, time in rows.order_by("database__server__name"):
+    for database, pk, number, drops, size_bytes, time in rows.order_by("database__server__name"):
         freed_bytes = sum(d.get("freed_bytes") or 0 for d in drops or ())
-        words = set_words(number or 0, size_bytes or 0, len(drops or ()), freed_bytes, time)
+        done, done_bytes = built.get(database, (0, 0))
+        left, left_bytes = (number or 0) - done, (size_bytes or 0) - done_bytes
+        words = set_words(left, left_bytes, len(drops or ()), freed_bytes, None if done else time)
         if words.what:
             sets.append((by_pk[pk], words))
     return sets
+
+
+def _built_since(servers: Collection[int]) -> dict[int, tuple[int, int]]:
+    """By database, how many indexes of its newest advice are on the server by now, and their size. One query."""
+    of_the_run = {"last_seen": F("database__advice_run__made_at"), "state__in": SuggestionRecord.FOLLOWED}
+    records = SuggestionRecord.objects.filter(database__server__in=servers, **of_the_run).order_by()
+    counted = records.values_list("database_id").annotate(Count("pk"), Sum("estimated_size_bytes"))
+    return {database: (number, size_bytes or 0) for database, number, size_bytes in counted}
 
 
 def _muted(suggestions: Sequence[SuggestionRecord]) -> set[tuple[int, str]]:
