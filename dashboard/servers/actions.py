@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from django.db.models import Case, Count, F, Func, IntegerField, Q, Sum, Value, When, Window
 from django.db.models.functions import Coalesce, RowNumber
 
-from analyzer.advice.gain import short_gain_words
+from analyzer.advice.gain import gain_from_json, short_gain_words
 from analyzer.advice.planned_evidence import PlannedEvidence
 from analyzer.findings import Severity
 from analyzer.models import AdviceRun, FindingRecord, Server, Statement, SuggestionRecord
@@ -235,14 +237,30 @@ def whole_sets(servers: Sequence[Server]) -> list[tuple[Server, SetWords]]:
     )
     built = _built_since(by_pk)
     sets = []
-    for database, pk, number, drops, size_bytes, time in rows.order_by("database__server__name"):
-        freed_bytes = sum(d.get("freed_bytes") or 0 for d in drops or ())
-        done, done_bytes = built.get(database, (0, 0))
-        left, left_bytes = (number or 0) - done, (size_bytes or 0) - done_bytes
-        words = set_words(left, left_bytes, len(drops or ()), freed_bytes, None if done else time)
+    rows = rows.order_by("database__server__name", "database__server_id", "-made_at")
+    for pk, of_server in groupby(rows, key=itemgetter(1)):
+        left = left_bytes = dropped = freed_bytes = 0
+        times: list[Mapping[str, float | None] | None] = []
+        for database, _, number, drops, size_bytes, time in of_server:
+            done, done_bytes = built.get(database, (0, 0))
+            left, left_bytes = left + (number or 0) - done, left_bytes + (size_bytes or 0) - done_bytes
+            dropped += len(drops or ())
+            freed_bytes += sum(d.get("freed_bytes") or 0 for d in drops or ())
+            times += [None if done else time] if number else []
+        words = set_words(left, left_bytes, dropped, freed_bytes, _all_together(times))
         if words.what:
             sets.append((by_pk[pk], words))
     return sets
+
+
+def _all_together(times: Sequence[Mapping[str, float | None] | None]) -> Mapping[str, float | None] | None:
+    """Of the advice for several databases, the newest first, each with the whole server's time and what its own
+    indexes would leave of it. None where one of them tells none."""
+    gains = [gain for gain in map(gain_from_json, times) if gain is not None]
+    if not times or times[0] is None or len(gains) < len(times):
+        return None
+    left_s = gains[0].now_s_per_day - sum(gain.saved_s_per_day for gain in gains)
+    return {**times[0], "then_s_per_day": max(0.0, left_s)}
 
 
 def _built_since(servers: Collection[int]) -> dict[int, tuple[int, int]]:
