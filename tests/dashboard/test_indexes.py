@@ -111,6 +111,8 @@ def test_before_the_first_run_it_says_when_it_comes(person, shop):
     said = r"No advice yet The first run needs a recorded workload and the schema; it comes in 4\d s ?\."
     assert re.search(said, shown)
     assert "waiting for statements" in shown
+    world.step(shop, "texts", note="The statements' texts cannot be read here: why.")
+    assert "cannot be read here: why." in page_of(person, shop)
 
 
 def test_a_server_that_was_never_reached(person):
