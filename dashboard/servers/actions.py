@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
-from django.db.models import Case, Count, F, Func, IntegerField, Q, Sum, Value, When, Window
+from django.db.models import Case, Count, F, Func, IntegerField, OuterRef, Q, Subquery, Sum, Value, When, Window
 from django.db.models.functions import Coalesce, RowNumber
 
 from analyzer.advice.gain import gain_from_json, short_gain_words
@@ -228,22 +228,26 @@ def with_statements(shown: Iterable[OverviewAction]) -> list[OverviewAction]:
 
 
 def whole_sets(servers: Sequence[Server]) -> list[tuple[Server, SetWords]]:
-    """Of each server with something to create or to drop, all of it in one line. Two queries."""
+    """Of each server with something to create or to drop, all of it in one line. One query."""
     by_pk = {server.pk: server for server in servers}
     # counted there: the indexes themselves, with all they help, are most of the result, and this is asked every 10 s
     indexes = Func(F("result__indexes"), function="jsonb_array_length", output_field=IntegerField())
-    rows = AdviceRun.objects.filter(database__server__in=list(by_pk)).values_list(
-        "database_id", "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time"
+    built = SuggestionRecord.objects.filter(
+        database=OuterRef("database"), last_seen=OuterRef("made_at"), state__in=SuggestionRecord.FOLLOWED
     )
-    built = _built_since(by_pk)
+    of_run = built.order_by().values("database")  # what is on the server by now of what the run asked for
+    rows = AdviceRun.objects.filter(database__server__in=list(by_pk)).values_list(
+        "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time",
+        Subquery(of_run.annotate(n=Count("pk")).values("n")),
+        Subquery(of_run.annotate(size_bytes=Sum("estimated_size_bytes")).values("size_bytes")),
+    )  # fmt: skip
     sets = []
     rows = rows.order_by("database__server__name", "database__server_id", "-made_at")
-    for pk, of_server in groupby(rows, key=itemgetter(1)):
+    for pk, of_server in groupby(rows, key=itemgetter(0)):
         left = left_bytes = dropped = freed_bytes = 0
         times: list[Mapping[str, float | None] | None] = []
-        for database, _, number, drops, size_bytes, time in of_server:
-            done, done_bytes = built.get(database, (0, 0))
-            left, left_bytes = left + (number or 0) - done, left_bytes + (size_bytes or 0) - done_bytes
+        for _, number, drops, size_bytes, time, done, done_bytes in of_server:
+            left, left_bytes = left + (number or 0) - (done or 0), left_bytes + (size_bytes or 0) - (done_bytes or 0)
             dropped += len(drops or ())
             freed_bytes += sum(d.get("freed_bytes") or 0 for d in drops or ())
             times += [None if done else time] if number else []
@@ -261,14 +265,6 @@ def _all_together(times: Sequence[Mapping[str, float | None] | None]) -> Mapping
         return None
     left_s = gains[0].now_s_per_day - sum(gain.saved_s_per_day for gain in gains)
     return {**times[0], "then_s_per_day": max(0.0, left_s)}
-
-
-def _built_since(servers: Collection[int]) -> dict[int, tuple[int, int]]:
-    """By database, how many indexes of its newest advice are on the server by now, and their size. One query."""
-    of_the_run = {"last_seen": F("database__advice_run__made_at"), "state__in": SuggestionRecord.FOLLOWED}
-    records = SuggestionRecord.objects.filter(database__server__in=servers, **of_the_run).order_by()
-    counted = records.values_list("database_id").annotate(Count("pk"), Sum("estimated_size_bytes"))
-    return {database: (number, size_bytes or 0) for database, number, size_bytes in counted}
 
 
 def _muted(suggestions: Sequence[SuggestionRecord]) -> set[tuple[int, str]]:
