@@ -10,6 +10,7 @@ from analyzer.advice.planner import Query, Refused, StatisticsPlanner
 from analyzer.advice.resolved_workload import (
     as_read,
     missing_table,
+    why_left_out,
     why_unread,
 )
 from analyzer.advice.rules.suggest import WorkloadStatement
@@ -130,6 +131,8 @@ def plannable_queries(
 def _why_refused(statement: WorkloadStatement, facts: SchemaFacts, refused: Refused) -> str:
     if reads_catalog_only(statement.sql):  # the twin's is another version's, without extensions' views
         return CATALOG_ONLY
+    if left_out := why_left_out(statement.sql, facts):
+        return left_out
     missing = missing_table(statement.sql, facts) if statement.mean_time_ms else None  # it ran
     gone = f" No schema has a table {missing}: it is a temporary one of its session, or gone." if missing else ""
     return why_unread(statement.sql, facts) or f"{refused.reason}{gone}"

@@ -152,6 +152,15 @@ def why_unread(sql: str, facts: SchemaFacts) -> str | None:
     return None
 
 
+def why_left_out(sql: str, facts: SchemaFacts) -> str | None:
+    """A sentence on the first table of a statement that ``facts`` leave out; None where there is none."""
+    tables = parse_statement(planned_query(sql, facts) or sql).tables if facts.left_out else ()
+    name = next(filter(None, (facts.left_out_as(t.name, t.schema) for t in tables)), None)
+    if name is None:
+        return None
+    return f"{name} is left out: a name (its own, a column's or an index's) is no UTF-8, and no DDL could hold it."
+
+
 def missing_table(sql: str, facts: SchemaFacts) -> str | None:
     """The first table of a statement that no schema has: of one that ran, a temporary one or one that is gone."""
     for table in parse_statement(planned_query(sql, facts) or sql).tables:

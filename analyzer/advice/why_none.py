@@ -13,6 +13,7 @@ from analyzer.advice.cause_in_text import INDEXABLE, computed_with_values, in_te
 from analyzer.advice.cause_in_where import in_where, shown
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.plan_scans import Scan, table_scans
+from analyzer.advice.resolved_workload import why_left_out
 from analyzer.advice.rules.reasons import small_table_reason
 from analyzer.advice.selection.relevance import oids_upwards
 from analyzer.advice.where_blocks import blocks_with, conditions_on
@@ -55,7 +56,7 @@ def why_none(
         some = some_of(list(parts))
         verb = "serves" if len(parts) == 1 else "serve"
         return f"{some} {verb} it already; no other index makes it cheaper."
-    return "It reads no table that an index could be on."
+    return why_left_out(sql, facts) or "It reads no table that an index could be on."
 
 
 def _serving(scan: Scan) -> str:

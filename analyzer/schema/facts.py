@@ -283,7 +283,7 @@ class SchemaFacts:
     statistics_readable: bool = True  # False: pg_stats showed nothing to this role
     extensions: tuple[str, ...] = ()  # installed in this database, by name
     is_replica: bool = False
-    # tables with names that are no UTF-8, in a database without an encoding: of the reading alone, not kept
+    # tables of which a name (its own, a column's, an index's) is no UTF-8, in a database without an encoding
     left_out: tuple[str, ...] = ()
     # where the names of a role's statements lead before it says SET search_path; "" of roles that are not in it.
     # Empty where an older version read the schema
@@ -394,6 +394,12 @@ class SchemaFacts:
     def tables_named(self, name: str) -> tuple[TableFacts, ...]:
         """In whatever schema."""
         return self._by_bare_name.get(name, ())
+
+    def left_out_as(self, name: str, schema: str = "") -> str | None:
+        """The table left out of these facts that a statement names so; None where there is none."""
+        if schema:
+            return next((known for known in self.left_out if known == f"{schema}.{name}"), None)
+        return next((known for known in self.left_out if known.endswith(f".{name}")), None)
 
     def tables_read(self, name: str, schema: str = "") -> tuple[TableFacts, ...]:
         """What a name in a statement may stand for: one table; several where only a session's search_path tells."""

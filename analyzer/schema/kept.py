@@ -42,8 +42,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(facts: SchemaFacts) -> bytes:
-    """JSON, without what is of the reading alone (``left_out``)."""
-    return _encoder.encode(replace(facts, left_out=()) if facts.left_out else facts)
+    return _encoder.encode(facts)
 
 
 def decode(data: bytes) -> SchemaFacts:

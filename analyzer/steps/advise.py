@@ -92,6 +92,8 @@ def advise_database(
 
     ``server_time_s_per_day``: of all the server's statements; ``watched_s``: what the rates are made of.
     """
+    # before anything that may end the run: the other databases have their turn before this one is tried again
+    AdviceRun.objects.update_or_create(database=database, defaults={"tried_at": now, "problem": ""})
     if not recorded:
         return "waiting for statements"
     if not facts.statistics_readable:

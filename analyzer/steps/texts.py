@@ -51,10 +51,11 @@ def name_few(server: Server, conn: MonitoredConnection, keys: Sequence[Key]) -> 
 
 
 def read_texts(server: Server) -> str:
-    """As many texts as RUN_S allows; the note says how far it got, "" when all are there."""
-    left, entries = texts.waiting(server, retry=_is_retry_due(server, timezone.now()))
+    """As many texts as RUN_S allows; the note says how far it got, or why there are none; "" when all are there."""
+    is_retry = _is_retry_due(server, timezone.now())
+    left, entries = texts.waiting(server, retry=is_retry)
     until = time.monotonic() + RUN_S
-    note = ""
+    note = "" if is_retry else _last_note(server)  # what could not be read is not asked for before the next retry
     while left:
         with connect_to(server) as conn:
             texts_read, left, note = _some_texts(server, conn, left, MOST_TEXT_BYTES)
@@ -96,6 +97,11 @@ def _is_retry_due(server: Server, now: datetime) -> bool:
     if status is None or status.last_success_at is None or status.note.startswith(texts.READING):
         return True
     return (status.last_success_at.date(), status.last_success_at.hour) != (now.date(), now.hour)
+
+
+def _last_note(server: Server) -> str:
+    status = StepStatus.objects.filter(server=server, step=STEP).first()
+    return status.note if status is not None else ""
 
 
 def _some_texts(

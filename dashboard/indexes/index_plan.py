@@ -45,6 +45,11 @@ class PlannedIndex:
     suggestion: SuggestionRecord | None
     gain_words: str = ""  # in time, of the statements it helps; "" where they were not measured
 
+    @property
+    def is_built(self) -> bool:
+        """On the server by now: the next run will not ask for it."""
+        return self.suggestion is not None and self.suggestion.state in SuggestionRecord.FOLLOWED
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedDrop:
@@ -125,8 +130,15 @@ class IndexPlan:
 
     @property
     def in_words(self) -> SetWords:
-        """The point as one line: what to do, and what that brings."""
-        return set_words(len(self.indexes), self.point.size_bytes, len(self.drops), self.freed_bytes, self.point.time)
+        """The point as one line: what to do, and what that brings as long as all of it is to be done."""
+        left = [index.said.size_bytes or 0 for index in self.indexes if not index.is_built]
+        size_bytes, time = (sum(left), None) if self.built else (self.point.size_bytes, self.point.time)
+        return set_words(len(left), size_bytes, len(self.drops), self.freed_bytes, time)
+
+    @property
+    def built(self) -> int:
+        """How many of its indexes are there."""
+        return sum(index.is_built for index in self.indexes)
 
 
 def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, now: datetime) -> IndexPlan | None:

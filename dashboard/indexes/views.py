@@ -33,6 +33,7 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
     run = AdviceRun.objects.select_related("database").filter(database=database).first() if database else None
     facts = kept_schema(database) if database else None
     plan = index_plan(run, facts, request.GET.get("point"), timezone.localtime()) if run else None
+    steps = {step.step: step for step in chosen_server.steps.filter(step__in=["advise", "texts"])}
     context = {
         "section": "indexes",
         "server": chosen_server,
@@ -47,7 +48,8 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
             (item for item in chosen_server.preflight if item["name"] == PLANNER_TWIN and item["status"] == "warning"),
             None,
         ),
-        "step": chosen_server.steps.filter(step="advise").first(),
+        "step": steps.get("advise"),
+        "texts": steps.get("texts"),
         "form": what_if_form(facts, request.GET) if facts else None,
     }
     return render(request, "dashboard/indexes.html", context)

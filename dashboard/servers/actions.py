@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
-from django.db.models import Case, F, Func, IntegerField, Q, Value, When, Window
+from django.db.models import Case, Count, F, Func, IntegerField, OuterRef, Q, Subquery, Sum, Value, When, Window
 from django.db.models.functions import Coalesce, RowNumber
 
-from analyzer.advice.gain import short_gain_words
+from analyzer.advice.gain import gain_from_json, short_gain_words
 from analyzer.advice.planned_evidence import PlannedEvidence
 from analyzer.findings import Severity
 from analyzer.models import AdviceRun, FindingRecord, Server, Statement, SuggestionRecord
@@ -230,16 +232,39 @@ def whole_sets(servers: Sequence[Server]) -> list[tuple[Server, SetWords]]:
     by_pk = {server.pk: server for server in servers}
     # counted there: the indexes themselves, with all they help, are most of the result, and this is asked every 10 s
     indexes = Func(F("result__indexes"), function="jsonb_array_length", output_field=IntegerField())
-    rows = AdviceRun.objects.filter(database__server__in=list(by_pk)).values_list(
-        "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time"
+    built = SuggestionRecord.objects.filter(
+        database=OuterRef("database"), last_seen=OuterRef("made_at"), state__in=SuggestionRecord.FOLLOWED
     )
+    of_run = built.order_by().values("database")  # what is on the server by now of what the run asked for
+    rows = AdviceRun.objects.filter(database__server__in=list(by_pk)).values_list(
+        "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time",
+        Subquery(of_run.annotate(n=Count("pk")).values("n")),
+        Subquery(of_run.annotate(size_bytes=Sum("estimated_size_bytes")).values("size_bytes")),
+    )  # fmt: skip
     sets = []
-    for pk, number, drops, size_bytes, time in rows.order_by("database__server__name"):
-        freed_bytes = sum(d.get("freed_bytes") or 0 for d in drops or ())
-        words = set_words(number or 0, size_bytes or 0, len(drops or ()), freed_bytes, time)
+    rows = rows.order_by("database__server__name", "database__server_id", "-made_at")
+    for pk, of_server in groupby(rows, key=itemgetter(0)):
+        left = left_bytes = dropped = freed_bytes = 0
+        times: list[Mapping[str, float | None] | None] = []
+        for _, number, drops, size_bytes, time, done, done_bytes in of_server:
+            left, left_bytes = left + (number or 0) - (done or 0), left_bytes + (size_bytes or 0) - (done_bytes or 0)
+            dropped += len(drops or ())
+            freed_bytes += sum(d.get("freed_bytes") or 0 for d in drops or ())
+            times += [None if done else time] if number else []
+        words = set_words(left, left_bytes, dropped, freed_bytes, _all_together(times))
         if words.what:
             sets.append((by_pk[pk], words))
     return sets
+
+
+def _all_together(times: Sequence[Mapping[str, float | None] | None]) -> Mapping[str, float | None] | None:
+    """Of the advice for several databases, the newest first, each with the whole server's time and what its own
+    indexes would leave of it. None where one of them tells none."""
+    gains = [gain for gain in map(gain_from_json, times) if gain is not None]
+    if not times or times[0] is None or len(gains) < len(times):
+        return None
+    left_s = gains[0].now_s_per_day - sum(gain.saved_s_per_day for gain in gains)
+    return {**times[0], "then_s_per_day": max(0.0, left_s)}
 
 
 def _muted(suggestions: Sequence[SuggestionRecord]) -> set[tuple[int, str]]:

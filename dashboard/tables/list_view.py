@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Database, Server
+from analyzer.monitored.catalog.schema import left_out_said
 from analyzer.schema.facts import SchemaFacts
 from analyzer.store.schemas import newest_schema
 from dashboard.permissions import viewer_required
@@ -76,6 +77,7 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else DEFAULT_SORT
     rows = _wanted(facts, q) if facts else []
+    left_out = " ".join(left_out_said(facts)) if facts else ""
     total_bytes, is_whole = size_of_all(rows)
     page = Paginator(sorted(rows, key=SORTS[sort][1]), PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -94,8 +96,9 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
         "page": page,
         "listed": _listed(found, chosen.database, list(page.object_list)),
         "total_bytes": total_bytes,
-        "is_at_least": total_bytes is not None and not is_whole,
+        "is_at_least": total_bytes is not None and not (is_whole and not left_out),
         "growth": databases_in_words(found, chosen.database, timezone.now()) if chosen.database else [],
+        "left_out": left_out,
         "is_size_missing": bool(facts and "schema_storage" in facts.parts_not_read),
     }
     return render(request, "dashboard/tables.html", context)

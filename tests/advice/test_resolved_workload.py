@@ -11,9 +11,10 @@ from analyzer.advice.code.change import in_each_schema as changes_in_each_schema
 from analyzer.advice.ddl import create_index, in_each_schema
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.outcome import definition_from_json, definition_to_json
-from analyzer.advice.resolved_workload import as_read, missing_table, why_unread
+from analyzer.advice.resolved_workload import as_read, missing_table, why_left_out, why_unread
 from analyzer.advice.rollout.steps import steps_forward
 from analyzer.advice.rules.suggest import suggest_indexes
+from analyzer.advice.why_none import why_none
 from analyzer.schema.facts import TableActivity
 from analyzer.schema.objects import FunctionFacts
 from analyzer.statements.resolution import resolutions, structure
@@ -117,6 +118,18 @@ def test_what_no_schema_has_says_so():
         "tmp",
         None,
     )
+
+
+def test_a_table_that_the_facts_leave_out_is_neither_gone_nor_nothing_to_index():
+    known = replace(facts(inv("t1")), left_out=("public.kunde", "s.gr\ufffd\ufffde"))
+    for sql in ("select * from kunde", "copy (select 1 from public.kunde) to stdout", "insert into kunde select 1"):
+        assert why_left_out(sql, known) == (
+            "public.kunde is left out: a name (its own, a column's or an index's) is no UTF-8, and no DDL could hold"
+            " it."
+        )
+    assert why_left_out('select 1 from inv join "gr\ufffd\ufffde" on true', known).startswith("s.gr\ufffd\ufffde is")
+    assert (why_left_out("select * from inv", known), why_left_out("select * from s.kunde", known)) == (None, None)
+    assert why_none("select * from kunde", known, None, {}, ()).startswith("public.kunde is left out")
 
 
 def test_one_suggestion_has_the_ddl_for_each_schema_under_one_name():

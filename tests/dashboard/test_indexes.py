@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from analyzer.models import AdviceRun, Server
+from analyzer.models import AdviceRun, Server, SuggestionRecord
 from analyzer.questions import ask as asking
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
@@ -111,6 +111,8 @@ def test_before_the_first_run_it_says_when_it_comes(person, shop):
     said = r"No advice yet The first run needs a recorded workload and the schema; it comes in 4\d s ?\."
     assert re.search(said, shown)
     assert "waiting for statements" in shown
+    world.step(shop, "texts", note="The statements' texts cannot be read here: why.")
+    assert "cannot be read here: why." in page_of(person, shop)
 
 
 def test_a_server_that_was_never_reached(person):
@@ -174,6 +176,24 @@ def test_the_last_point_is_shown_and_another_can_be_chosen(person, shop):
     assert "Nothing fits into this budget" in page_of(person, shop, "?point=0")
     for odd in ("?point=99", "?point=-1", "?point=x", "?point=", "?point=٣", "?point=99999999999999999999"):
         assert "2 indexes to create" in page_of(person, shop, odd), odd
+
+
+def test_what_is_built_is_not_to_create_any_more(person, shop):
+    run = curve(shop)
+    suggested = world.suggestion(shop, world.key_finding(), "public.shop_order", "status")
+    more = {"key": "public.shop_order (status)", "last_seen": run.made_at, "estimated_size_bytes": 3 << 19}
+    SuggestionRecord.objects.filter(pk=suggested.pk).update(**more, state="built", built_at=timezone.now())
+    AdviceRun.objects.update(
+        result={**run.result, "indexes": run.result["curve"][-1]["indexes"], "size_bytes": 3 << 20}
+    )
+    assert (
+        "1 index to create, 1.5 MB; 1 to drop, 3 MB freed; 1 of 2 indexes is there already. The next run says what the"
+        " others would save"
+    ) in page_of(person, shop)
+    assert "saved" not in page_of(person, shop, "?point=1").partition("The plan")[2].partition("1. Index on")[0]
+    assert "shop: 1 index to create, 1.5 MB" in text_of(person.get("/"))
+    SuggestionRecord.objects.update(last_seen=run.made_at - timedelta(days=1))  # of an earlier run: not of this set
+    assert "shop: 2 indexes to create, 3 MB" in text_of(person.get("/"))
 
 
 def test_many_drops_are_one_thing_to_do(person, shop):

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from analyzer.findings import Fix, Severity
-from analyzer.models import AdviceRun, FindingRecord, Server, ServerNews, StepStatus, SuggestionRecord
+from analyzer.models import AdviceRun, Database, FindingRecord, Server, ServerNews, StepStatus, SuggestionRecord
 from analyzer.store.finding_life import mute
 from analyzer.store.findings import keep_findings
 from tests.dashboard import world
@@ -176,6 +176,25 @@ def test_the_whole_set_is_told_in_time(person):
     assert words in text_of(person.get("/"))
     shown = text_of(person.get(f"/servers/{of.slug}/indexes/"))
     assert words.removeprefix("shop: ").replace(" ; minus", "; minus").removesuffix(".") in shown
+
+
+def test_the_sets_of_several_databases_are_told_together(person):
+    of, now = server(), timezone.now()
+    advised(of, drops=1, now=7200.0, then=3600.0)
+    other = Database.objects.create(server=of, oid=77, name="log", is_inspected=True)
+    second = AdviceRun(database=other, made_at=now - timedelta(hours=1), tried_at=now)
+    second.result = result(drops=2, now=7000.0, then=5200.0)
+    second.save()
+    AdviceRun.objects.create(database=Database.objects.create(server=of, oid=78, name="idle"), tried_at=now)
+    assert (
+        "shop: 2 indexes to create, 24 MB; 3 to drop, 3 MB freed ; minus 75 % of this server’s statement time,"
+        " 2 h a day now ( measured ), about 30 min with them ( planned )."
+    ) in text_of(person.get("/"))
+    second.result["time"]["now_s_per_day"] = None
+    second.save()
+    shown = text_of(person.get("/"))
+    assert "shop: 2 indexes to create, 24 MB; 3 to drop, 3 MB freed" in shown
+    assert "minus" not in shown
 
 
 def test_drops_are_shown_where_there_is_nothing_to_create(person):

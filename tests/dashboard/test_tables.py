@@ -87,6 +87,15 @@ def keep_ten_days(of: Server) -> None:
         keep_schema(world.database(of), facts, now - timedelta(days=9 - day))
 
 
+def test_tables_left_out_are_not_none(person):
+    shop = world.server("shop")
+    keep(shop, left_out=("public.gr\ufffde",))
+    page = text_of(person.get(reverse("tables", args=[shop.slug])))
+    assert "At least 0 B in" in page
+    assert "1 table left out, with names that are no UTF-8 (public.gr\ufffde)." in page
+    assert "shop has none else" in page
+
+
 def test_the_page_of_a_table_says_all_that_is_known(person):
     made = world.shop(hours=2, every_s=600)
     keep_ten_days(made.shop)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from analyzer.errors import StatementFailed, UnreadableTexts
-from analyzer.models import Statement
+from analyzer.models import Statement, StepStatus
 from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.catalog.column_statistics import read_statistics
 from analyzer.monitored.catalog.schema import left_out_said, read_schema
@@ -22,6 +22,7 @@ from analyzer.schema.kept import decode, encode
 from analyzer.statements.blocks import ParameterUse
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
+from analyzer.steps import texts as texts_step
 from analyzer.store.servers import add_server_from_dsn
 
 pytestmark = pytest.mark.postgres
@@ -115,6 +116,9 @@ def test_another_database_of_that_server_is_sampled_and_says_why_texts_are_missi
     database.execute("select 1")
     pipeline.take_snapshot(server)
     assert {s.text_state for s in Statement.objects.all()} == {"missing"}
+    for _ in range(2):  # the second asks for none again, and they are as unreadable as before
+        pipeline.run_step(server, "texts", texts_step.read_texts)
+        assert StepStatus.objects.get(server=server, step="texts").note == said
 
 
 @pytest.mark.django_db

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.utils import timezone
 
+from analyzer.errors import MonitoredServerError
 from analyzer.models import AdviceRun, Database, FindingRecord, PlanRecord, SchemaReading, Server
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
@@ -139,3 +140,20 @@ def test_databases_take_turns_with_the_advisor(three):
     AdviceRun.objects.update(tried_at=timezone.now() - timedelta(minutes=1))
     pipeline.advise_on_indexes(server)
     assert {first.name, AdviceRun.objects.latest("tried_at").database.name} == {here.name, busy.name}
+
+
+def test_one_without_advice_leaves_the_others_their_turn(three):
+    server, here, busy, _ = three
+    sampled(server, busy)
+    here.execute("checkpoint")  # load, and nothing to plan
+    pipeline.take_snapshot(server)
+    schema_step.read_schema(server)
+    notes = [pipeline.advise_on_indexes(server) for _ in range(2)]
+    assert "waiting for statements" in notes
+    assert AdviceRun.objects.get(made_at__isnull=False).database.name == busy.name
+    AdviceRun.objects.update(tried_at=timezone.now() - timedelta(minutes=1))
+    AdviceRun.objects.filter(database__name=busy.name).update(tried_at=timezone.now() - timedelta(minutes=2))
+    busy.execute(f"revoke connect on database {busy.name} from {here.login}, public")
+    with pytest.raises(MonitoredServerError):
+        pipeline.advise_on_indexes(server)
+    assert AdviceRun.objects.latest("tried_at").database.name == busy.name

@@ -34,6 +34,7 @@ SETUP = (
     b"comment on table plain is 'caf\xe9'",
     b"analyze",
     *[b"select /* caf\xe9 */ * from plain where k = 'k5'"] * 40,
+    b"select v from gr\xf6\xdfe where id = 1",
     *[b"select count(*) from plain where t = 'gr\xf6\xdfe7'"] * 3,
 )
 
@@ -95,3 +96,5 @@ def test_advise_ends_with_advice(odd, capsys):
     said = capsys.readouterr().out
     assert "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_plain_k ON public.plain (k);" in said
     assert "left out, with names that are no UTF-8 (" in said
+    assert "public.gr\ufffd\ufffde is left out: a name" in said
+    assert "or gone" not in said
