@@ -69,6 +69,8 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
         key = ", ".join(f"{searched} gin_trgm_ops" for searched in keys)
         code = f"CREATE INDEX CONCURRENTLY ON {table} USING gin ({key});"
         code = code if installed else f"CREATE EXTENSION IF NOT EXISTS pg_trgm;\n{code}"
+        if any(search.functions for search in each):  # an expression's statistics come with the index
+            code += f"\nANALYZE {table};"
         fixes = (Fix("Trigram index", "sql", code),)
     yield check.finding(
         subject=whole.scans.subject,
