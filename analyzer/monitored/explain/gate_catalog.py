@@ -12,6 +12,7 @@ from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.explain.gate_code import MOST_SQL_BYTES, read_reach, untrusted
 from analyzer.monitored.explain.gate_views import ViewsBelow
 from analyzer.schema.system_tables import is_catalog_schema, is_toast_schema
+from analyzer.statements.folding import FoldedSizes
 from analyzer.statements.output_columns import Outputs
 from analyzer.statements.safety import Decision, Name, StatementNames, check_statement, sizes_with_values, worse
 
@@ -31,6 +32,7 @@ MOST_JOINED, MOST_SCANNED, MOST_COLUMNS, MOST_TERMS_COPIED = 200, 10_000, 100_00
 # Measured on 18: IN of 5,000 values on a column with 10,000 most common ones takes 2 s, which neither a timeout nor
 # pg_cancel_backend() ends; the default of 100 makes half a million comparisons of it.
 MOST_COMPARED = 10_000_000.0
+ELEMENT_BYTES = 8  # of an array that a function makes of constants, as ``extents.py`` reckons it
 Judged = tuple[Decision, str]
 
 
@@ -59,15 +61,18 @@ class CatalogVerdict:
 
     def size_objection(self, sql: str) -> str:
         """Why the text, with its tables' schemas in it, is too much to plan with its views and partitions; else ""."""
-        size = sizes_with_values(sql, (), self.views)
+        return self.objection_to(sizes_with_values(sql, (), self.views))
+
+    def objection_to(self, size: FoldedSizes) -> str:
         if size.terms * self.relations > MOST_TERMS_COPIED:
             return (
                 f"It reads {self.relations:,} tables and partitions, for each of which planning copies its"
                 f" {size.terms:,.0f} terms."
             )
-        if size.terms * self.most_values > MOST_COMPARED:
+        terms = size.terms + size.constants_bytes / ELEMENT_BYTES
+        if terms * self.most_values > MOST_COMPARED:
             return (
-                f"It has {size.terms:,.0f} terms, and planning compares each with up to {self.most_values:,} values in"
+                f"It has {terms:,.0f} terms, and planning compares each with up to {self.most_values:,} values in"
                 " a column's statistics, which no timeout ends."
             )
         return size.refusal or size.objection
@@ -145,7 +150,7 @@ def check_catalog(
         own_operator=reach.own_operator,
         views=views.outputs,
         relations=len(rows),
-        most_values=max((row.most_values for row in rows if row.most_values is not None), default=0),
+        most_values=max((max(int(row.usual_values), row.most_values or 0) for row in rows), default=0),
     )
 
 
