@@ -241,6 +241,12 @@ def test_a_function_on_a_text_has_an_operator_that_asks_for_the_same(condition, 
     assert cure in _of_orders(f"select * from orders where {condition}")
 
 
+def test_an_or_that_excludes_is_no_other_blocks():
+    excluding = "select * from orders where (n <> 1 or m = 2)"
+    assert "exclude values of n" in _of_orders(excluding)
+    assert "exclude" not in _of_orders(f"{excluding} union all select * from orders where (n = 1 or m = 2)")
+
+
 def _of_orders(sql):
     scan = {
         "Node Type": "Seq Scan", "Relation Name": "orders", "Schema": "public", "Alias": "orders", "Plan Rows": 9,
