@@ -164,6 +164,10 @@ def test_long_list_is_left_to_the_twin_where_statistics_are_long(shop: ScratchDa
             assert (outcome.decision, outcome.layer, outcome.is_for_twin) == ("refused", "catalog", True)
         assert "compares each with up to 10,000 values in a column's statistics" in outcome.reason
         assert {o.decision for o in explain(shop, "select * from detailed where k in (1, 2)")} == {"executed"}
+        join = "select * from detailed a join detailed b using (k) {} where a.k = 1"
+        assert {o.decision for o in explain(shop, join.format(""))} == {"executed"}
+        (outcome,) = explain(shop, join.format("join detailed c using (k)"))
+        assert outcome.reason.startswith("It may join 3 tables, and planning compares up to 10,000 values")
         shop.execute("alter table detailed alter k set statistics -1", "create index less on detailed ((-k))")
         assert {o.decision for o in explain(shop, lists[0])} == {"executed"}
         shop.execute("alter index less alter 1 set statistics 10000")
