@@ -46,14 +46,12 @@ def in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str | 
     for node in walk(condition):
         if isinstance(node, ast.A_Expr) and (reason := _compared(node, scan.table, written)):
             return reason
-    excluded = [p for _, use in uses for p in use.predicates if p.operator in EXCLUDING]
-    beside = {p.arm[0] for p in excluded if p.arm is not None}  # an OR with one of them excludes as it does
-    others = [
-        p
-        for _, use in uses
-        for p in use.predicates
-        if p.operator not in EXCLUDING | {"other"} and (p.arm is None or p.arm[0] not in beside)
-    ]
+    asked = [(p, (at, p.arm and p.arm[0])) for at, (_, use) in enumerate(uses) for p in use.predicates]
+    excluded = [p for p, _ in asked if p.operator in EXCLUDING]
+    beside = {
+        its_or for p, its_or in asked if p.operator in EXCLUDING and p.arm
+    }  # an OR with one of them excludes as it does
+    others = [p for p, its_or in asked if p.operator not in EXCLUDING | {"other"} and its_or not in beside]
     if excluded and not others:
         names = some_of(list(dict.fromkeys(p.column for p in excluded)))
         reason = f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index"

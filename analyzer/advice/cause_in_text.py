@@ -14,7 +14,7 @@ from analyzer.schema.facts import TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.index_expressions import can_be_key, unqualified
 from analyzer.statements.shaping import Place, constants, is_surely_shaping, shapes
-from analyzer.statements.tree import Node, Unparsable, parse, walk
+from analyzer.statements.tree import Node, Unparsable, parse, walk, without_casts
 from analyzer.words.lists import and_list
 
 INDEXABLE = PATTERNS | {"eq", "in", "any", "in_subquery", "lt", "gt", "between", "like_prefix", "contains", "semi"}
@@ -39,7 +39,8 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
     column = table.column(predicate.column)
     if column is None:
         return None
-    if predicate.expression is not None and predicate.expression.startswith("jsonb_path_exists("):
+    is_negated = predicate.operator == "is_false" or predicate.text.startswith(("NOT", "IS "))
+    if not is_negated and (predicate.expression or "").startswith("jsonb_path_exists("):
         return (
             f"No index serves jsonb_path_exists(). {predicate.column} @? path asks the same, and a GIN index on"
             f" {predicate.column} (jsonb_path_ops) serves that."
@@ -47,8 +48,8 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
     searching = POSITION.match(predicate.expression or "")
     if searching is not None and kind_of(IndexColumn(column.name), column) == "text":
         return f"No index serves {searching[2]}().{_in_place_of_position(predicate, column.name)}"
-    if predicate.expression is not None and predicate.expression.startswith("regexp_like("):
-        return _regexp_like(predicate.expression, column.name)
+    if not is_negated and (predicate.expression or "").startswith("regexp_like("):
+        return _regexp_like(predicate, column.name)
     if predicate.expression is not None and not can_be_key(predicate.expression):
         if zoned := time_zone_column(predicate.expression, table):
             return _by_time_zone(without_values(predicate.expression), zoned)
@@ -77,23 +78,38 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
 
 def _in_place_of_position(predicate: Predicate, name: str) -> str:
     """``position('x' in name) > 0`` asks for the rows that hold it, ``= 1`` for those that begin with it; of another
-    number, or one that is not known, LIKE tells nothing like it."""
-    if predicate.operator in ("gt", "ne"):
-        return f" {name} LIKE '%...%' asks for the rows that hold it, and a trigram index on {name} serves that."
-    if predicate.operator == "eq" and predicate.constants == ("1",):
-        return f" {name} LIKE '...%' asks for the same rows, and an index on {name} with text_pattern_ops serves that."
+    number, or of a value that is each row's own, LIKE tells nothing like it."""
+    call = _call(predicate.expression)
+    within, *values = call.args if call is not None else [None]
+    if isinstance(without_casts(within), ast.ColumnRef) and not any(isinstance(n, ast.ColumnRef) for n in walk(values)):
+        if predicate.operator in ("gt", "ne"):  # than 0: a number that pg_stat_statements leaves out
+            return (
+                f" Where it asks whether {name} holds a text, {name} LIKE '%...%' asks for the same rows, and a trigram"
+                f" index on {name} serves that."
+            )
+        if predicate.operator == "eq" and predicate.constants == ("1",):
+            return (
+                f" {name} LIKE '...%' asks for the same rows, and an index on {name} with text_pattern_ops serves that."
+            )
     return f" Another condition on {name} itself, such as LIKE, could use one."
 
 
-def _regexp_like(expression: str, name: str) -> str | None:
-    statements = parse(f"SELECT {expression}")
-    call = None if isinstance(statements, Unparsable) else statements[0].stmt.targetList[0].val
+def _regexp_like(predicate: Predicate, name: str) -> str | None:
+    call = _call(predicate.expression)
     if call is None or not isinstance(call.args[0], ast.ColumnRef):
+        return None
+    if any(isinstance(n, ast.ColumnRef) for n in walk(call.args[1:])):
         return None
     operator = "~" if len(call.args) == 2 else "~ or ~*"
     return (
         f"No index serves regexp_like(). {name} {operator} '...' can ask for the same rows, and an index serves that."
     )
+
+
+def _call(expression: str | None) -> Node | None:
+    statements = parse(f"SELECT {expression}")
+    node = None if isinstance(statements, Unparsable) else statements[0].stmt.targetList[0].val
+    return node if isinstance(node, ast.FuncCall) and node.args else None
 
 
 def _unknown_constant(expression: str) -> str | None:

@@ -191,4 +191,6 @@ def _shown(predicate: Predicate) -> str:
         "is_not_null": "IS NOT NULL", "is_null": "IS NULL", "is_true": "is true", "is_false": "is false", "ne": "<>",
         "not_in": "NOT IN", "other": predicate.text or ("" if predicate.expression else "a function"),
     }.get(predicate.operator, predicate.text)  # fmt: skip
+    if predicate.operator == "other" and predicate.text.startswith("NOT"):
+        return f"NOT {what} {predicate.text[4:]}".rstrip()
     return f"{what} {said}".strip() if what != said else what

@@ -42,7 +42,8 @@ class Predicate:
     expression: str | None = None  # the SQL around the column where it is not bare: "lower(u.email)"
     value_count: int | None = None  # elements of an IN list; None for arrays and unknown
     is_in_or: bool = False  # inside an OR with other columns: cannot be used alone
-    # operator as written with the column on its left: "@>"; "" where it is none of its own (BETWEEN, a function)
+    # operator as written with the column on its left: "@>"; "" where it is none of its own (BETWEEN, a function);
+    # "NOT @>" and "NOT" of what has no opposite; "IS NOT TRUE", "IS UNKNOWN"
     text: str = ""
     constants: tuple[str, ...] = ()  # of eq and in with literals alone: those, as SQL
     arm: tuple[int, int, int] | None = None  # inside an OR: which one of its block, which arm, of how many

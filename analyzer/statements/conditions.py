@@ -59,7 +59,13 @@ class Conditions:
                 yield from self._unary(node.arg, "is_null" if is_null else "is_not_null")
             case ast.BooleanTest():
                 tests = {enums.BoolTestType.IS_TRUE: "is_true", enums.BoolTestType.IS_FALSE: "is_false"}
-                yield from self._unary(node.arg, tests.get(node.booltesttype, "other"))
+                for tested in self._unary(node.arg, tests.get(node.booltesttype, "other")):
+                    text = (
+                        tested.predicate.text
+                        if node.booltesttype in tests
+                        else node.booltesttype.name.replace("_", " ")
+                    )
+                    yield replace(tested, predicate=replace(tested.predicate, text=text))
             case ast.ColumnRef():
                 yield from self._unary(node, "is_true")
             case ast.SubLink(subLinkType=enums.SubLinkType.ANY_SUBLINK):
@@ -120,7 +126,10 @@ class Conditions:
         inner = list(self.read(node))
         for condition in inner:
             new = opposite.get(condition.predicate.operator, "other") if len(inner) == 1 else "other"
-            yield replace(condition, predicate=replace(condition.predicate, operator=new))
+            text = condition.predicate.text
+            if new == "other":  # what serves @> does not serve NOT @>
+                text = f"NOT {text}".rstrip()
+            yield replace(condition, predicate=replace(condition.predicate, operator=new, text=text))
 
     def _unary(self, node: Node | None, operator: str) -> Iterator[ColumnPredicate]:
         if isinstance(node, ast.RowExpr):

@@ -100,7 +100,8 @@ def constant_extent(node: Node) -> Extent:
     text = str(next((getattr(node.val, n) for n in ("sval", "fval", "bsval") if hasattr(node.val, n)), ""))
     if isinstance(node.val, ast.Integer):
         text = str(node.val.ival)
-    return Extent(float(len(text.encode("utf-8", "replace"))), 0.0, digits_of(text))
+    elements = text.count(",") if "{" in text else 0  # of an array, which the planner looks at as at those of a list
+    return Extent(float(len(text.encode("utf-8", "replace"))), 0.0, digits_of(text), terms=1.0 + elements)
 
 
 def digits_of(text: str) -> float:

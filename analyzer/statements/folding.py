@@ -66,6 +66,7 @@ class FoldedSizes:
     collected: Extent | None = None
     products: int = 0  # of numbers that no constant is; of numeric's longest ones each takes a second of processor
     terms: float = 0.0  # as ``Extent.terms``, of all its expressions
+    constants_bytes: float = 0.0  # of all values that are computed while it is planned
     outputs: Outputs = field(default_factory=Outputs, repr=False)
 
 
@@ -116,7 +117,7 @@ class _Reckoning:
             )
         return FoldedSizes(
             refusal, objection, self.row, self.collected, self.products, self.terms,
-            outputs.with_conditions(self.terms),
+            self.constants_bytes, outputs.with_conditions(self.terms),
         )  # fmt: skip
 
     # -- queries ------------------------------------------------------------------------------------------
@@ -216,8 +217,9 @@ class _Reckoning:
             if isinstance(node, ast.SelectStmt):  # its expressions are written out as often as the one that it is in
                 terms[id(node)], self.terms = 1.0 + self.terms - before, before
             else:
+                own = extent.terms if isinstance(node, ast.A_Const) else 1.0
                 terms[id(node)] = (
-                    extent.terms if isinstance(node, ast.ColumnRef) else 1.0 + sum(terms[child] for child in inside)
+                    extent.terms if isinstance(node, ast.ColumnRef) else own + sum(terms[child] for child in inside)
                 )
             known[id(node)] = extent
             if not isinstance(node, ast.A_Const):

@@ -219,8 +219,6 @@ def test_what_an_expression_gives_bounds_its_width(expression, is_short):
         ("reverse(note) like reverse($1) || '%'", "((reverse(note)) text_pattern_ops)"),
         ("reverse(note) like reverse('x%')", "USING gin ((reverse(note)) gin_trgm_ops)"),
         ("path ~ '*.b'", "USING gist (path)"),
-        ("numbers @@ '1|2'", "USING gin (numbers gin__int_ops)"),
-        ("numbers && '{1}'", "USING gin (numbers gin__int_ops)"),
         ("not (key <> 'a' or note <> $1)", "(key, note)"),
         ("not (note not like 'x%')", "(note text_pattern_ops)"),
         ("not (at < $1)", "(at)"),
@@ -263,6 +261,14 @@ def test_each_condition_has_the_index_that_knows_its_operator(sql, some):
 )
 def test_what_no_index_could_be_on_is_not_tried(sql):
     assert tried(sql) == set()
+
+
+def test_numbers_have_an_index_of_intarray_only_where_it_is():
+    assert tried("numbers && '{1}'") == {"USING gin (numbers)"}
+    assert tried("not numbers && '{1}'") == set()
+    with_it = {"USING gin (numbers)", "USING gin (numbers gin__int_ops)"}
+    assert tried("numbers && '{1}'", extensions=("intarray",)) == with_it
+    assert tried("numbers @@ '1|2'", extensions=("intarray",)) == {"USING gin (numbers gin__int_ops)"}
 
 
 def test_old_servers_do_not_know_all_of_it():

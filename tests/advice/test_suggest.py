@@ -351,6 +351,15 @@ def test_an_index_on_a_function_serves_that_of_its_schema(asked, is_served):
     assert (served_by(need) is not None) is is_served
 
 
+def test_numbers_get_an_index_where_no_intarray_has_operators_of_its_own():
+    events = table("events", ["id|bigint|-1", "numbers|integer[]|-0.5"])
+    sql = "select id from events where numbers @> '{1}'"
+    (need,) = statement_advice(sql, facts(events)).needs
+    assert (need.method, need.tail) == ("gin", (IndexColumn("numbers"),))
+    with_it = statement_advice(sql, facts(events, extensions=("intarray",)))
+    assert (with_it.needs, with_it.reasons) == ([], ["Which index knows numbers @>, only a planner tells."])
+
+
 def test_queue_poll_with_its_partial_index():
     sql = "select * from orders where status = $1 order by created limit 1 for update skip locked"
     existing = index("queue", "created", where="((status)::text = 'new'::text)")

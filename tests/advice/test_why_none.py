@@ -221,16 +221,30 @@ def test_a_cure_is_for_what_the_tables_own_block_asks(sql, cure):
 @pytest.mark.parametrize(
     ("condition", "cure"),
     [
-        ("position($1 in at) > 0", "at LIKE '%...%' asks for the rows that hold it"),
+        ("position($1 in at) > 0", "Where it asks whether at holds a text, at LIKE '%...%' asks for the same rows"),
         ("strpos(at, 'x') = 1", "at LIKE '...%' asks for the same rows"),
         ("position($1 in at) = $2", "Another condition on at itself"),
         ("strpos(at, 'x') = 0", "Another condition on at itself"),
+        ("strpos('abc', at) = 1", "Another condition on at itself"),
+        ("position(lower(at) in at) > 0", "Another condition on at itself"),
+        ("position('x' in lower(at)) > 0", "Another condition on at itself"),
         ("regexp_like(at, '^a')", "at ~ '...' can ask for the same rows"),
         ("regexp_like(at, '^a', 'i')", "at ~ or ~* '...' can ask"),
+        ("not regexp_like(at, '^a')", "None of its conditions"),
+        ("regexp_like(at, at)", "None of its conditions"),
+        ("not jsonb_path_exists(doc, '$.a')", "None of its conditions"),
+        ("jsonb_path_exists(doc, '$.a') is not true", "None of its conditions"),
+        ("not tags @> array[$1]", "an index could serve: NOT tags @>."),
     ],
 )
 def test_a_function_on_a_text_has_an_operator_that_asks_for_the_same(condition, cure):
     assert cure in _of_orders(f"select * from orders where {condition}")
+
+
+def test_an_or_that_excludes_is_no_other_blocks():
+    excluding = "select * from orders where (n <> 1 or m = 2)"
+    assert "exclude values of n" in _of_orders(excluding)
+    assert "exclude" not in _of_orders(f"{excluding} union all select * from orders where (n = 1 or m = 2)")
 
 
 def _of_orders(sql):

@@ -149,14 +149,29 @@ def test_missing_right_is_a_reason(shop: ScratchDatabase) -> None:
 def test_long_list_is_left_to_the_twin_where_statistics_are_long(shop: ScratchDatabase) -> None:
     """Planning compares each value with each of the statistics, and looks for no cancel meanwhile."""
     shop.execute("create table detailed as select g % 900 as k from generate_series(1, 9000) g", "analyze detailed")
-    sql = f"select * from detailed where k in ({', '.join(map(str, range(3_000)))})"
+    numbers = ",".join(map(str, range(3_000)))
+    lists = [
+        f"select * from detailed where k in ({numbers})",
+        f"select * from detailed where k = any ('{{{numbers}}}')",
+        "select * from detailed where k = any (array_fill(1, array[3000]))",
+    ]
     try:
-        assert {o.decision for o in explain(shop, sql)} == {"executed"}
+        for sql in lists:
+            assert {o.decision for o in explain(shop, sql)} == {"executed"}
         shop.execute("alter table detailed alter k set statistics 10000")
-        (outcome,) = explain(shop, sql)
-        assert (outcome.decision, outcome.layer, outcome.is_for_twin) == ("refused", "catalog", True)
+        for sql in lists:
+            (outcome,) = explain(shop, sql)
+            assert (outcome.decision, outcome.layer, outcome.is_for_twin) == ("refused", "catalog", True)
         assert "compares each with up to 10,000 values in a column's statistics" in outcome.reason
         assert {o.decision for o in explain(shop, "select * from detailed where k in (1, 2)")} == {"executed"}
+        join = "select * from detailed a join detailed b using (k) {} where a.k = 1"
+        assert {o.decision for o in explain(shop, join.format(""))} == {"executed"}
+        (outcome,) = explain(shop, join.format("join detailed c using (k)"))
+        assert outcome.reason.startswith("It may join 3 tables, and planning compares up to 10,000 values")
+        shop.execute("alter table detailed alter k set statistics -1", "create index less on detailed ((-k))")
+        assert {o.decision for o in explain(shop, lists[0])} == {"executed"}
+        shop.execute("alter index less alter 1 set statistics 10000")
+        assert {o.decision for o in explain(shop, lists[0].replace("k in", "-k in"))} == {"refused"}
     finally:
         shop.execute("drop table detailed")
 

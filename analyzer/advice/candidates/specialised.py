@@ -4,7 +4,7 @@ PostgreSQL's operator classes (the manual, 11.10 and the chapters of GIN, GiST a
 operator of which type.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pglast import ast
@@ -57,8 +57,11 @@ class Specialised:
     reason: str
 
 
-def special_indexes(table: TableFacts, predicate: Predicate) -> list[Special]:
-    """Every kind that serves the condition; where the type of an expression is not known, those it may be."""
+def special_indexes(table: TableFacts, predicate: Predicate, extensions: Collection[str]) -> list[Special]:
+    """Every kind that serves the condition; where the type of an expression is not known, those it may be.
+
+    ``extensions``: that the database has.
+    """
     column = table.column(predicate.column)
     key = key_of(predicate)
     if column is None or key is None:
@@ -75,8 +78,9 @@ def special_indexes(table: TableFacts, predicate: Predicate) -> list[Special]:
     specials: list[Special] = []
     if kind in ("array", "") and text in ARRAY_OPERATORS:
         specials.append(Special("gin", key))
-    if kind == "array" and declared(column) == "integer[]" and text in (*ARRAY_OPERATORS, "@@"):
-        specials.append(_with("gin", key, "gin__int_ops"))  # intarray's operators, where it is there
+    is_intarray = "intarray" in extensions and kind == "array" and declared(column) == "integer[]"
+    if is_intarray and text in (*ARRAY_OPERATORS, "@@"):  # its own operators, where its schema is searched first
+        specials.append(_with("gin", key, "gin__int_ops"))
     if kind == "jsonb" and text in ("@>", "@?", "@@"):
         specials.append(_with("gin", key, "jsonb_path_ops"))
     elif kind == "jsonb" and text in ("?", "?|", "?&"):
@@ -162,22 +166,24 @@ def _with(method: str, key: IndexColumn, opclass: str) -> Special:
 # what a rule makes of it, without a planner that judges
 
 
-def specialised_need(table: TableFacts, predicates: Sequence[Predicate]) -> Specialised | None:
+def specialised_need(
+    table: TableFacts, predicates: Sequence[Predicate], extensions: Collection[str]
+) -> Specialised | None:
     """The first condition in the block that another kind of index serves."""
     for predicate in predicates:
         if predicate.is_in_or or predicate.joined is not None or predicate.operator == "like_prefix":
             continue
-        need = _one(table, predicate)
+        need = _one(table, predicate, extensions)
         if need is not None:
             return need
     return None
 
 
-def _one(table: TableFacts, predicate: Predicate) -> Specialised | None:
+def _one(table: TableFacts, predicate: Predicate, extensions: Collection[str]) -> Specialised | None:
     key = key_of(predicate)
     if key is None or (key.is_expression and not is_surely_immutable(key.name, table)):
         return None
-    specials = special_indexes(table, predicate)
+    specials = special_indexes(table, predicate, extensions)
     if len(specials) == 1:
         special = specials[0]
         purpose = "text" if special.key.opclass == "gin_trgm_ops" else "contents"

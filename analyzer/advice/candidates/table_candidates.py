@@ -83,7 +83,7 @@ class TableCandidates:
                 continue  # a B-tree is less work to keep than trigrams
             if predicate.operator == "like" and self._has_prefix_index(predicate.column):
                 continue  # it is in use, and tells what is asked for where the text does not
-            for special in special_indexes(self.table, predicate):
+            for special in special_indexes(self.table, predicate, self.facts.extensions):
                 yield from self._special(special)
         yield from self._nearest()
         yield from self._arms()

@@ -109,7 +109,9 @@ class _Block:
                     "It joins whole tables, without a condition or LIMIT: reading them whole is right."
                 )
             else:
-                self.advice.reasons.append(why_nothing_is_read_by_index(self.block, uses[0].table, uses[0].values))
+                self.advice.reasons.append(
+                    why_nothing_is_read_by_index(self.block, uses[0].table, uses[0].values, self.facts.extensions)
+                )
             return
         flowing = self._drive(driver)
         self._follow({driver.use.alias}, [u for u in uses if u is not driver], flowing)
@@ -142,7 +144,9 @@ class _Block:
         """The table read first: the one whose own conditions leave the fewest rows, else the ordered one."""
 
         def has_condition(use: _Use) -> bool:
-            return any(p.is_sargable for p in use.values) or specialised_need(use.table, use.values) is not None
+            if any(p.is_sargable for p in use.values):
+                return True
+            return specialised_need(use.table, use.values, self.facts.extensions) is not None
 
         filtered = [u for u in uses if has_condition(u) and not u.use.is_nullable]
         ordered = [u for u in uses if self._order(u) and not u.use.is_nullable]
@@ -192,7 +196,7 @@ class _Block:
             self.advice.reasons.append(small)
             return out
         equality = [p for p in driver.values if p.is_equality and self._fits(p, table)]
-        special = specialised_need(table, driver.values)
+        special = specialised_need(table, driver.values, self.facts.extensions)
         by_value = [p for p in equality if _is_hashable(p)]
         hashed = None if is_selective(best_equality(by_value, table), table) else self._hashed(driver)
         if order:
@@ -218,7 +222,9 @@ class _Block:
             if special is not None:
                 self._add(replace(special.need, conditions=fixed_conditions(driver.values)))
             else:
-                self.advice.reasons.append(why_nothing_is_read_by_index(self.block, driver.table, driver.values))
+                self.advice.reasons.append(
+                    why_nothing_is_read_by_index(self.block, driver.table, driver.values, self.facts.extensions)
+                )
             return out
         if kept is None:
             if self.facts.statistics_readable and table.rows is not None:

@@ -1,8 +1,11 @@
 """Why the rules suggest no index for a table, in a sentence."""
 
-from analyzer.advice.candidates.specialised import specialised_need
+from collections.abc import Collection
+
+from analyzer.advice.candidates.specialised import special_indexes, specialised_need
 from analyzer.advice.thresholds import SMALL_TABLE_BYTES, SMALL_TABLE_ROWS
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import Predicate, QueryBlock
 from analyzer.words.sizes import size_words
 
@@ -16,11 +19,17 @@ def small_table_reason(table: TableFacts) -> str | None:
     return None
 
 
-def why_nothing_is_read_by_index(block: QueryBlock, table: TableFacts, values: list[Predicate]) -> str:
+def why_nothing_is_read_by_index(
+    block: QueryBlock, table: TableFacts, values: list[Predicate], extensions: Collection[str]
+) -> str:
     """Of a table that no condition or order leads an index to."""
-    special = specialised_need(table, values)
+    special = specialised_need(table, values, extensions)
     if special is not None:
         return special.reason
+    for predicate in values:
+        if not predicate.is_in_or and len(special_indexes(table, predicate, extensions)) > 1:
+            asked = predicate.expression or quote_identifier(predicate.column)
+            return f"Which index knows {asked} {predicate.text}, only a planner tells."
     if any(p.is_in_or for p in values):
         return "Its conditions are joined by OR over several columns: no single index serves them."
     if any(p.expression for p in values):

@@ -15,9 +15,7 @@ from analyzer.checks import Check, Fix, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.checks.rewrites import rewrites
 from analyzer.findings import Finding, Severity
-from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.blocks import QueryBlock
 from analyzer.statements.equivalents import DISTINCT_JOIN
 from analyzer.statements.tree import Node, function_name
 from analyzer.words.durations import rate_words
@@ -48,7 +46,9 @@ def count_over_distinct_rows(statement: StatementFacts) -> Iterator[Finding]:
         columns = [c.name for c in table.columns] if used.selected is None else sorted(used.selected)
         if len(table.primary_key) != 1 or table.primary_key[0] not in columns or len(columns) < check["columns"]:
             continue
-        is_alone = _is_alone(block, statement.facts, table)
+        if statement.facts.heirs(table):
+            return  # whose rows may have the same keys
+        is_alone = len(block.tables) == 1 and not block.has_other_sources
         key = f"{quote_identifier(used.alias)}.{quote_identifier(table.primary_key[0])}"
         yield check.finding(
             subject=f"count of distinct rows of {table.qualified_name}",
@@ -67,11 +67,6 @@ def count_over_distinct_rows(statement: StatementFacts) -> Iterator[Finding]:
             **statement.load,
         )
         return
-
-
-def _is_alone(block: QueryBlock, facts: SchemaFacts, table: TableFacts) -> bool:
-    """Whether its rows come from this table alone, where no other has its key: an heir (INHERITS) may have the same."""
-    return len(block.tables) == 1 and not block.has_other_sources and not facts.heirs(table)
 
 
 def _without_distinct() -> Iterator[Fix]:

@@ -274,7 +274,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandid
             if candidates and candidates[0].source == "sampled" and values.source == "typical":
                 continue  # the sampled values stand for it
             sizes = sizes_with_values(text, values.literals, checked.catalog.views)
-            if problem := sizes.refusal or sizes.objection:
+            if problem := checked.catalog.objection_to(sizes):
                 continue
             with session.prepared(text) as name:
                 answer = session.explain_prepared(name, values.literals, analyze=False)

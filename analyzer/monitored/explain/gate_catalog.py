@@ -12,6 +12,7 @@ from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.explain.gate_code import MOST_SQL_BYTES, read_reach, untrusted
 from analyzer.monitored.explain.gate_views import ViewsBelow
 from analyzer.schema.system_tables import is_catalog_schema, is_toast_schema
+from analyzer.statements.folding import FoldedSizes
 from analyzer.statements.output_columns import Outputs
 from analyzer.statements.safety import Decision, Name, StatementNames, check_statement, sizes_with_values, worse
 
@@ -31,6 +32,9 @@ MOST_JOINED, MOST_SCANNED, MOST_COLUMNS, MOST_TERMS_COPIED = 200, 10_000, 100_00
 # Measured on 18: IN of 5,000 values on a column with 10,000 most common ones takes 2 s, which neither a timeout nor
 # pg_cancel_backend() ends; the default of 100 makes half a million comparisons of it.
 MOST_COMPARED = 10_000_000.0
+# A join compares each of one column's with each of the other's: 0.2 s of two times 10,000 numbers, 0.7 s of texts.
+MOST_COMPARED_BY_JOINS = 100_000_000.0
+ELEMENT_BYTES = 8  # of an array that a function makes of constants, as ``extents.py`` reckons it
 Judged = tuple[Decision, str]
 
 
@@ -56,19 +60,28 @@ class CatalogVerdict:
     views: dict[Name, Outputs] = field(default_factory=dict, repr=False)
     relations: int = 1  # tables, views and partitions
     most_values: int = 0  # most common ones in the statistics of a column
+    joined: int = 1  # tables that it may join, those below views included
 
     def size_objection(self, sql: str) -> str:
         """Why the text, with its tables' schemas in it, is too much to plan with its views and partitions; else ""."""
-        size = sizes_with_values(sql, (), self.views)
+        return self.objection_to(sizes_with_values(sql, (), self.views))
+
+    def objection_to(self, size: FoldedSizes) -> str:
         if size.terms * self.relations > MOST_TERMS_COPIED:
             return (
                 f"It reads {self.relations:,} tables and partitions, for each of which planning copies its"
                 f" {size.terms:,.0f} terms."
             )
-        if size.terms * self.most_values > MOST_COMPARED:
+        terms = size.terms + size.constants_bytes / ELEMENT_BYTES
+        if terms * self.most_values > MOST_COMPARED:
             return (
-                f"It has {size.terms:,.0f} terms, and planning compares each with up to {self.most_values:,} values in"
+                f"It has {terms:,.0f} terms, and planning compares each with up to {self.most_values:,} values in"
                 " a column's statistics, which no timeout ends."
+            )
+        if (self.joined - 1) * self.most_values**2 > MOST_COMPARED_BY_JOINS:
+            return (
+                f"It may join {self.joined:,} tables, and planning compares up to {self.most_values:,} values in the"
+                " statistics of one column with those of the other, which no timeout ends."
             )
         return size.refusal or size.objection
 
@@ -112,7 +125,8 @@ def check_catalog(
     }
     judged = worse(_relations(rows), _all_found(names, named))
     views = ViewsBelow(rows)
-    judged = worse(worse(judged, _too_many(rows, named, references, views)), views.judged)
+    joined = references * max([views.tables_below((row.schema, row.name)) for row in named.values()], default=1)
+    judged = worse(worse(judged, _too_many(rows, references, joined)), views.judged)
     for row in rows:
         if row.untrusted_owner is not None:
             judged = worse(judged, ("twin", untrusted(f"{row.schema}.{row.name}", row.untrusted_owner)))
@@ -145,16 +159,16 @@ def check_catalog(
         own_operator=reach.own_operator,
         views=views.outputs,
         relations=len(rows),
-        most_values=max((row.most_values for row in rows if row.most_values is not None), default=0),
+        most_values=max((max(int(row.usual_values), row.most_values or 0) for row in rows), default=0),
+        joined=joined,
     )
 
 
-def _too_many(rows: Sequence[Row], named: dict[Name, Row], references: int, views: ViewsBelow) -> Judged:
+def _too_many(rows: Sequence[Row], references: int, joined: int) -> Judged:
     """What planning takes memory by: each reference to a view or a partitioned table brings all that is below it."""
     texts = [row.view_sql for row in rows if row.view_sql is not None and not row.is_system]
     if sum(map(len, texts)) > MOST_SQL_BYTES:
         return "twin", f"The texts of its views are longer than {MOST_SQL_BYTES // 1000} kB."
-    joined = references * max([views.tables_below((row.schema, row.name)) for row in named.values()], default=1)
     if joined > MOST_JOINED:
         return "twin", f"With its views it may join {joined:,} tables: planning would take the server's memory."
     tables = references * len(rows)

@@ -188,7 +188,7 @@ class HypotheticalPlanner:
                     with session.prepared(checked.text) as name:
                         values = query.values[: len(session.parameter_types(name))]
                         sizes = sizes_with_values(checked.text, values, checked.catalog.views)
-                        if problem := sizes.refusal or sizes.objection:
+                        if problem := checked.catalog.objection_to(sizes):
                             return Refused(problem)
                         answer = session.explain_prepared(name, values, analyze=False)
                 else:

@@ -68,15 +68,15 @@ select
         from pg_catalog.pg_attribute as a
         where a.attrelid = c.oid and a.attnum > 0 and a.atttypid = 1700 and a.atttypmod = -1
     ) as has_long_numbers,
-    -- most common values of a column that the planner's statistics may hold
+    -- most common values that the planner's statistics of a column, or of an expression in an index, may hold; no
+    -- ::int4 of the setting, as a cast from text may be the database's own
+    pg_catalog.current_setting('default_statistics_target') as usual_values,
     (
-        select pg_catalog.max(
-            coalesce(
-                nullif(a.attstattarget, -1), pg_catalog.current_setting('default_statistics_target')::pg_catalog.int4
-            )
-        )
+        select pg_catalog.max(a.attstattarget)
         from pg_catalog.pg_attribute as a
-        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        where a.attrelid = any (
+            array(select i.indexrelid from pg_catalog.pg_index as i where i.indrelid = c.oid) || c.oid
+        ) and a.attnum > 0 and not a.attisdropped
     ) as most_values,
     c.relpersistence = 't' as is_temporary,
     c.oid < 16384 as is_system,
