@@ -21,7 +21,8 @@ class LookupShape:
     ``aggregate``: "count", "sum", ... , "exists", or None for plain rows. ``limit`` is None for no limit
     and where pg_stat_statements put a parameter in its place (``has_limit`` tells which). ``joined``:
     tables joined on, as for a many-to-many relation; the keys are all on ``table``. ``list_columns``: those of
-    ``array_columns`` with an IN list of several, which the same statement may have with one value.
+    ``array_columns`` with an IN list of several, which the same statement may have with one value. ``rows_of``: the
+    joined table whose rows are returned or counted, by schema and name; None: its own.
     """
 
     schema: str
@@ -35,6 +36,7 @@ class LookupShape:
     columns: frozenset[str] | None  # in the target list; None: all
     joined: tuple[tuple[str, str], ...] = ()
     list_columns: tuple[str, ...] = ()
+    rows_of: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,11 @@ def _shape(block: QueryBlock, table: TableUse, aggregate: str | None, lists_of_o
         aggregate = "exists"  # SELECT 1 ... LIMIT 1
     others = {p.column for p in values} - keys - arrays
     joined = tuple((t.schema, t.name) for t in block.tables if t is not table)
+    of = next((t for t in block.tables if t.selected != frozenset()), block.tables[0])
     return LookupShape(
         table.schema, table.name, tuple(sorted(keys)), tuple(sorted(arrays)), tuple(sorted(others)), aggregate,
         block.limit, block.has_limit, table.selected, joined, tuple(sorted(lists & arrays)),
+        None if of is table else (of.schema, of.name),
     )  # fmt: skip
 
 
