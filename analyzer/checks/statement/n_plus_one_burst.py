@@ -14,7 +14,8 @@ confirms nothing. What sessions show is said after eight intervals, the rest aft
 
 What asks by no key (a range of days, a path, an OR of two columns) is named from ten times a call of the page on,
 without the rows that bring its values. A statement with an IN list may be a prefetch on one page and a lookup row by
-row on another, where its text is only that of whoever came first: it is named only with the rows that bring its keys.
+row on another, where its text is only that of whoever came first: it is named only with the rows that bring its keys,
+or where a key of a joined table (a tenant's) stands beside the list and the page runs it ten times a call.
 """
 
 from collections.abc import Iterator, Sequence
