@@ -40,9 +40,11 @@ class Lookup:
     def columns(self) -> tuple[str, ...]:
         """Those compared with keys, or else with other values; with the table's name where that is not ``rows``."""
         return tuple(
-            column if child.rows_of is None else f"{child.table.name}.{column}"
-            for child in self.children
-            for column in child.shape.key_columns or child.shape.other_columns
+            dict.fromkeys(
+                column if child.rows_of is None else f"{child.table.name}.{column}"
+                for child in self.children
+                for column in child.shape.key_columns or child.shape.other_columns
+            )
         )
 
 

@@ -104,15 +104,18 @@ def _by_keys(shapes: Sequence[LookupShape], facts: SchemaFacts, *, is_list: bool
             index.is_usable and index.columns and index.columns[0] in keys for index in table.indexes
         )
         if unique or leads:
-            rows_of = facts.find_table(shape.rows_of[1], shape.rows_of[0] or None) if shape.rows_of else None
-            children.append(ChildLookup(shape, table, unique, is_list, rows_of))
+            children.append(ChildLookup(shape, table, unique, is_list, _rows_of(shape, facts)))
     return tuple(children)
 
 
 def _by_conditions(sql: str, facts: SchemaFacts) -> tuple[ChildLookup, ...]:
     shape = condition_shape(sql, facts)
     table = facts.find_table(shape.table, shape.schema or None) if shape else None
-    return (ChildLookup(shape, table, is_unique=False),) if shape and table else ()
+    return (ChildLookup(shape, table, is_unique=False, rows_of=_rows_of(shape, facts)),) if shape and table else ()
+
+
+def _rows_of(shape: LookupShape, facts: SchemaFacts) -> TableFacts | None:
+    return facts.find_table(shape.rows_of[1], shape.rows_of[0] or None) if shape.rows_of else None
 
 
 def links(child: ChildLookup, parent: ParentShape, facts: SchemaFacts) -> Iterator[Link]:

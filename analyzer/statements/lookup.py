@@ -91,8 +91,9 @@ def condition_shape(sql: str, facts: SchemaFacts | None = None) -> LookupShape |
         columns = tuple(sorted({p.column for p in table.predicates if p.joined is None and p.parameters}))
         if columns:
             return LookupShape(
-                table.schema, table.name, (), (), columns, aggregate, block.limit, block.has_limit, table.selected
-            )
+                table.schema, table.name, (), (), columns, aggregate, block.limit, block.has_limit, table.selected,
+                rows_of=_rows_of(block, table),
+            )  # fmt: skip
     return None
 
 
@@ -126,12 +127,16 @@ def _shape(block: QueryBlock, table: TableUse, aggregate: str | None, lists_of_o
         aggregate = "exists"  # SELECT 1 ... LIMIT 1
     others = {p.column for p in values} - keys - arrays
     joined = tuple((t.schema, t.name) for t in block.tables if t is not table)
-    of = next((t for t in block.tables if t.selected != frozenset()), block.tables[0])
     return LookupShape(
         table.schema, table.name, tuple(sorted(keys)), tuple(sorted(arrays)), tuple(sorted(others)), aggregate,
         block.limit, block.has_limit, table.selected, joined, tuple(sorted(lists & arrays)),
-        None if of is table else (of.schema, of.name),
+        _rows_of(block, table),
     )  # fmt: skip
+
+
+def _rows_of(block: QueryBlock, table: TableUse) -> tuple[str, str] | None:
+    first = next((t for t in block.tables if t.selected != frozenset()), block.tables[0])
+    return None if first is table else (first.schema, first.name)
 
 
 def parent_shape(sql: str, facts: SchemaFacts | None = None) -> ParentShape | None:

@@ -44,6 +44,10 @@ IN_LIST = (
         (f"select e.id, i.id {OF_EVENT}", "public.event by organizer_id, item.event_id"),
         (f"select i.id, i.event_id {OF_ORGANIZER}", "public.item by event.organizer_id"),
         (f"select count(*) {OF_ORGANIZER}", "public.item by event.organizer_id"),
+        (
+            "select i.id from item i left join event e on i.event_id = e.id where e.organizer_id = $1",
+            "public.item by conditions on event.organizer_id",
+        ),
         (OF_CATEGORY, "public.category by category.id"),
         (OF_TAGS, "public.tag by item_tags.item_id"),
         (f"{OF_TAGS} and t.id = $2", "public.tag by id, item_tags.item_id"),
