@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
@@ -11,9 +12,10 @@ from analyzer.monitored.deadlines import deadlines
 from analyzer.steps import check, logs, schedule, schema
 from analyzer.steps import run as pipeline
 from analyzer.steps import texts as naming
-from analyzer.store import tidying
+from analyzer.store import locks, tidying
 
 TICK_LIMIT_S = 60.0
+ADVISE_AGAIN_AFTER = timedelta(seconds=15)  # while another server's is under way
 
 
 @shared_task(ignore_result=True, soft_time_limit=20, time_limit=30)
@@ -55,7 +57,12 @@ def check_server(server_id: int) -> None:
 
 @shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
 def advise_on_indexes(server_id: int) -> None:
-    _run(server_id, "advise", pipeline.advise_on_indexes)
+    """One at a time on a machine: it may take a quarter of an hour, and two would hold up the checks of all servers."""
+    with locks.first_on_this_machine(locks.ADVICE) as is_ours:
+        if is_ours:
+            _run(server_id, "advise", pipeline.advise_on_indexes)
+        else:
+            schedule.put_off(server_id, "advise", until=timezone.now() + ADVISE_AGAIN_AFTER)
 
 
 @shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)

@@ -26,12 +26,26 @@ class Lookup:
 
     @property
     def name(self) -> str:
-        child = self.children[0]
-        columns = child.shape.key_columns or child.shape.other_columns
-        if not columns:
-            return f"the whole of {child.table.qualified_name}"
-        by = "conditions on " if child.is_by_conditions else ""
-        return f"{child.table.qualified_name} by {by}{', '.join(columns)}"
+        if not self.columns:
+            return f"the whole of {self.rows.qualified_name}"
+        by = "conditions on " if self.children[0].is_by_conditions else ""
+        return f"{self.rows.qualified_name} by {by}{', '.join(self.columns)}"
+
+    @property
+    def rows(self) -> TableFacts:
+        """The table whose rows it returns or counts."""
+        return self.children[0].rows_of or self.children[0].table
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those compared with keys, or else with other values; with the table's name where that is not ``rows``."""
+        return tuple(
+            dict.fromkeys(
+                column if child.rows_of is None else f"{child.table.name}.{column}"
+                for child in self.children
+                for column in child.shape.key_columns or child.shape.other_columns
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,19 @@ class PageLookup:
     parent: Parent | None
     verdict: SessionVerdict
     route: str = ""
+
+
+def of_different_rows(lookups: Sequence[PageLookup]) -> list[PageLookup]:
+    """Without those whose parent returns a row at a time and follows no rows itself: it may be the same each time."""
+    followed = {one.lookup.series.fingerprint for one in lookups if one.parent is not None}
+    return [
+        one
+        for one in lookups
+        if one.parent is None
+        or not one.parent.is_repeated
+        or one.parent.rows_per_call >= 2
+        or one.parent.series.fingerprint in followed
+    ]
 
 
 def by_page(lookups: Sequence[PageLookup]) -> Iterator[list[PageLookup]]:
@@ -108,7 +135,10 @@ def steps(
         link = one.parent.link
         if above is not None and link.child.oid == above.oid:
             continue  # the way back: where the rows came from is known there
-        then = steps(one.lookup.series, link.child, group, facts, link.parent)
+        rows = link.onward[-1].child if link.onward else link.child
+        then = steps(one.lookup.series, rows, group, facts, link.parent)
+        for hop in reversed(link.onward):
+            then = (FetchStep(hop, then),)
         for column in (link.foreign_key_column, *link.also_by):
             step = FetchStep(replace(link, foreign_key_column=column), then)
             # the rows of the link may come joined to others: order lines with their products

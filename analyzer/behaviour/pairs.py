@@ -22,12 +22,14 @@ class ChildLookup:
     """A lookup by key. ``is_unique``: the key columns hold a unique key, so at most one row comes back.
 
     ``is_list``: by IN lists, of one key where it is asked row by row; the counters have both as one statement.
+    ``rows_of``: the table whose rows it returns or counts, where that is joined to the one with the key.
     """
 
     shape: LookupShape
     table: TableFacts
     is_unique: bool
     is_list: bool = False
+    rows_of: TableFacts | None = None
 
     @property
     def is_by_conditions(self) -> bool:
@@ -48,6 +50,7 @@ class Link:
     joined: tuple[TableFacts, ...] = ()  # of a lookup in a table between many and many: what it brings
     also_by: tuple[str, ...] = ()  # further columns of the parent's rows that point at the child as well
     deferred: tuple[str, ...] = ()  # columns that the parent left out of its rows
+    onward: tuple["Link", ...] = ()  # from the child to the table whose rows the lookup returns
 
     @property
     def is_one_to_one(self) -> bool:
@@ -63,7 +66,27 @@ def children_of(sql: str, facts: SchemaFacts) -> tuple[ChildLookup, ...]:
     """
     shapes = repeatable_shapes(sql, facts)
     lists = tuple(replace(s, key_columns=s.list_columns) for s in shapes if s.list_columns and not s.key_columns)
-    return _by_keys(shapes, facts) or _by_keys(lists, facts, is_list=True) or _by_conditions(sql, facts)
+    arrays = tuple(replace(s, key_columns=s.array_columns) for s in shapes if s.array_columns and not s.key_columns)
+    children = _by_keys(shapes, facts)
+    narrowed = _narrowed(children, _by_keys(arrays, facts), facts)
+    # beside a scope, what recorded pages repeated was asked row by row: it may be named without a parent
+    return narrowed or _by_keys(lists, facts, is_list=not children) or _by_conditions(sql, facts)
+
+
+def _narrowed(
+    children: Sequence[ChildLookup], batches: Sequence[ChildLookup], facts: SchemaFacts
+) -> tuple[ChildLookup, ...]:
+    """Without what only says whose rows they are (a tenant's) beside a key; the table whose rows it returns first."""
+
+    def is_scope(child: ChildLookup) -> bool:
+        names = {name for _, name in child.shape.joined} | {child.table.name}
+        return (
+            child.rows_of is not None
+            and not child.is_unique
+            and any(_path(other.table, child.table, names, facts) for other in (*children, *batches))
+        )
+
+    return tuple(sorted((c for c in children if not is_scope(c)), key=lambda c: c.rows_of is not None))
 
 
 def _by_keys(shapes: Sequence[LookupShape], facts: SchemaFacts, *, is_list: bool = False) -> tuple[ChildLookup, ...]:
@@ -81,21 +104,42 @@ def _by_keys(shapes: Sequence[LookupShape], facts: SchemaFacts, *, is_list: bool
             index.is_usable and index.columns and index.columns[0] in keys for index in table.indexes
         )
         if unique or leads:
-            children.append(ChildLookup(shape, table, unique, is_list))
+            children.append(ChildLookup(shape, table, unique, is_list, _rows_of(shape, facts)))
     return tuple(children)
 
 
 def _by_conditions(sql: str, facts: SchemaFacts) -> tuple[ChildLookup, ...]:
     shape = condition_shape(sql, facts)
     table = facts.find_table(shape.table, shape.schema or None) if shape else None
-    return (ChildLookup(shape, table, is_unique=False),) if shape and table else ()
+    return (ChildLookup(shape, table, is_unique=False, rows_of=_rows_of(shape, facts)),) if shape and table else ()
+
+
+def _rows_of(shape: LookupShape, facts: SchemaFacts) -> TableFacts | None:
+    return facts.find_table(shape.rows_of[1], shape.rows_of[0] or None) if shape.rows_of else None
 
 
 def links(child: ChildLookup, parent: ParentShape, facts: SchemaFacts) -> Iterator[Link]:
     """Every way the parent's rows could bring the child's keys: by foreign keys first, then by names."""
     keys = set(child.shape.key_columns)
-    if not keys or child.shape.aggregate == "group":
+    onward = _onward(child, facts)
+    if not keys or child.shape.aggregate == "group" or onward is None or (onward and child.shape.aggregate):
         return
+    for link in _links(child, keys, parent, facts):
+        yield replace(link, onward=onward)
+
+
+def _onward(child: ChildLookup, facts: SchemaFacts) -> tuple[Link, ...] | None:
+    """The foreign keys from the table with the key to that whose rows hang on it; () where the rows are its own or
+    it lies between many and many, None where two tables are one."""
+    if child.rows_of is None:
+        return ()
+    if child.rows_of.oid == child.table.oid:
+        return None
+    path = _path(child.rows_of, child.table, {name for _, name in child.shape.joined} | {child.table.name}, facts)
+    return tuple(replace(hop, shape=Multiplicity.TO_MANY, parent=hop.child, child=hop.parent) for hop in reversed(path))
+
+
+def _links(child: ChildLookup, keys: set[str], parent: ParentShape, facts: SchemaFacts) -> Iterator[Link]:
     joined: tuple[TableFacts, ...] = ()
     if child.shape.columns == frozenset():  # nothing of the table itself: it leads to another, many to many
         targets = {key.referenced_oid for key in child.table.foreign_keys}
@@ -159,7 +203,11 @@ def base_table(sql: str, of: TableFacts, facts: SchemaFacts) -> TableFacts:
 def path_to(sql: str, base: TableFacts, of: TableFacts, facts: SchemaFacts) -> tuple[Link, ...]:
     """The foreign keys from ``base`` to ``of`` over tables that the statement joins and returns; () where none lead."""
     shape = parent_shape(sql, facts)
-    joined = {t.table for t in shape.tables if t.columns is None or t.columns} if shape else set()
+    return _path(base, of, {t.table for t in shape.tables if t.columns is None or t.columns} if shape else set(), facts)
+
+
+def _path(base: TableFacts, of: TableFacts, joined: set[str], facts: SchemaFacts) -> tuple[Link, ...]:
+    """The foreign keys from ``base`` to ``of`` over tables named ``joined``; () where none lead."""
     paths: list[tuple[TableFacts, tuple[Link, ...]]] = [(base, ())]
     for table, path in paths:  # grows while it is walked: the shortest first
         if table.oid == of.oid or len(path) > 3:

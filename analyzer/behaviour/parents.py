@@ -9,6 +9,7 @@ from analyzer.behaviour.workload import StatementSeries
 
 # Judgement: what brings the keys runs once a call of the page, which a fit may put lower; rarer, it is another page's.
 LEAST_PER_PAGE = 0.5
+ABOUT_ONCE = 1.5
 MOST_TRIED = 12  # linked statements, those that return most; judgement
 
 
@@ -25,7 +26,12 @@ class Parent:
     @property
     def is_repeated(self) -> bool:
         """Itself one of several on the page: the lookup before this one."""
-        return self.calls_per_page > 1.5
+        return self.calls_per_page > ABOUT_ONCE
+
+    @property
+    def is_followed_once(self) -> bool:
+        """Several rows at once, and one lookup for all of them: the page repeats both, none of it row by row."""
+        return self.is_repeated and self.rows_per_call >= 2 and self.per_row * self.rows_per_call < ABOUT_ONCE
 
 
 def parent_of(
@@ -55,6 +61,8 @@ def parent_of(
         ratio = burst.per_call / rows_per_page
         if per_row[0] <= ratio <= per_row[1]:
             parent = Parent(series, link, ratio, rows / calls, rows_per_page * calls / rows)
+            if parent.is_followed_once:
+                continue
             rank = (link.by_constraint, not parent.is_repeated, series is marker, r2)
             ranked.append((rank, parent))
     return max(ranked, key=lambda pair: pair[0])[1] if ranked else None

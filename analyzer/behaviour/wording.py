@@ -23,15 +23,14 @@ class Wording:
 
 def wording(group: Sequence[PageLookup], parent: Parent | None, base: TableFacts | None) -> Wording:
     """``base``: the table that the parent's rows are of."""
-    child = group[0].lookup.children[0]
-    keys = ", ".join(child.shape.key_columns or child.shape.other_columns) or "all of it"
-    looked_up = f"{child.table.qualified_name}({keys})"
+    lookup = group[0].lookup
+    looked_up = f"{lookup.rows.qualified_name}({', '.join(lookup.columns) or 'all of it'})"
     if parent is None or base is None:
         which = looked_up if len(group) == 1 else f"lookups beside {looked_up}"
         return Wording(
-            f"{child.table.name} is looked up several times per page",
+            f"{lookup.rows.name} is looked up several times per page",
             f"{which} several times per page",
-            "several times for each call of another statement, whose rows do not bring its keys",
+            "several times for each call of another statement, whose rows are not seen to bring its keys",
         )
     said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {base.qualified_name}"
     if parent.is_repeated:
@@ -49,7 +48,7 @@ def wording(group: Sequence[PageLookup], parent: Parent | None, base: TableFacts
             said,
         )
     return Wording(
-        f"{child.table.name} is looked up once per row of {base.name}",
+        f"{lookup.rows.name} is looked up once per row of {base.name}",
         f"{looked_up} per row of {base.qualified_name}",
         said,
     )

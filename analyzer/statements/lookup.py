@@ -21,7 +21,8 @@ class LookupShape:
     ``aggregate``: "count", "sum", ... , "exists", or None for plain rows. ``limit`` is None for no limit
     and where pg_stat_statements put a parameter in its place (``has_limit`` tells which). ``joined``:
     tables joined on, as for a many-to-many relation; the keys are all on ``table``. ``list_columns``: those of
-    ``array_columns`` with an IN list of several, which the same statement may have with one value.
+    ``array_columns`` with an IN list of several, which the same statement may have with one value. ``rows_of``: the
+    joined table whose rows are returned or counted, by schema and name; None: its own.
     """
 
     schema: str
@@ -35,6 +36,7 @@ class LookupShape:
     columns: frozenset[str] | None  # in the target list; None: all
     joined: tuple[tuple[str, str], ...] = ()
     list_columns: tuple[str, ...] = ()
+    rows_of: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,9 @@ def condition_shape(sql: str, facts: SchemaFacts | None = None) -> LookupShape |
         columns = tuple(sorted({p.column for p in table.predicates if p.joined is None and p.parameters}))
         if columns:
             return LookupShape(
-                table.schema, table.name, (), (), columns, aggregate, block.limit, block.has_limit, table.selected
-            )
+                table.schema, table.name, (), (), columns, aggregate, block.limit, block.has_limit, table.selected,
+                rows_of=_rows_of(block, table),
+            )  # fmt: skip
     return None
 
 
@@ -127,7 +130,13 @@ def _shape(block: QueryBlock, table: TableUse, aggregate: str | None, lists_of_o
     return LookupShape(
         table.schema, table.name, tuple(sorted(keys)), tuple(sorted(arrays)), tuple(sorted(others)), aggregate,
         block.limit, block.has_limit, table.selected, joined, tuple(sorted(lists & arrays)),
+        _rows_of(block, table),
     )  # fmt: skip
+
+
+def _rows_of(block: QueryBlock, table: TableUse) -> tuple[str, str] | None:
+    first = next((t for t in block.tables if t.selected != frozenset()), block.tables[0])
+    return None if first is table else (first.schema, first.name)
 
 
 def parent_shape(sql: str, facts: SchemaFacts | None = None) -> ParentShape | None:

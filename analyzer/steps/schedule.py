@@ -70,6 +70,11 @@ def make_due_now(server: Server, *steps: str, now: datetime) -> None:
     StepStatus.objects.filter(server=server, step__in=steps).update(due_at=now)
 
 
+def put_off(server_id: int, step: str, *, until: datetime) -> None:
+    """Of a step that was handed out and cannot run now; sooner than its next run."""
+    StepStatus.objects.filter(server_id=server_id, step=step, due_at__gt=until).update(due_at=until)
+
+
 def run_soon(server: Server, step: str, *, now: datetime, apart_s: float) -> None:
     """Let a step run soon: ``apart_s`` after its last start, and never for more than a small share of the time."""
     status = StepStatus.objects.filter(server=server, step=step).first()

@@ -3,6 +3,7 @@
 Those of a session go with its connection, so whoever dies lets go of them.
 """
 
+import socket
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 STORE = 7467  # of the store as a whole: (STORE, PARTITIONS) and so on
 PARTITIONS, TIDYING, MIGRATION = 1, 2, 3
 READING = 7468  # (READING, server id): one reading of a server is kept at a time
+ADVICE = 7470  # (ADVICE, machine): one database is advised on at a time
 FINDINGS = 7469  # (FINDINGS, server id): two runs do not judge the same findings at once
 
 
@@ -27,6 +29,13 @@ def held(step: str, server_id: int) -> Iterator[bool]:
     """One step of one server runs once at a time, on whichever worker: whether it is ours until the block ends."""
     name = zlib.crc32(f"pgloupe step {step}".encode()) - 2**31  # signed, as PostgreSQL's integer is
     with tried(name, server_id) as is_ours:
+        yield is_ours
+
+
+@contextmanager
+def first_on_this_machine(lock: int) -> Iterator[bool]:
+    """Whether nobody else holds it here; ours until the block ends. A container is a machine of its own."""
+    with tried(lock, zlib.crc32(socket.gethostname().encode()) - 2**31) as is_ours:
         yield is_ours
 
 

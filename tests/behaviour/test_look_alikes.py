@@ -21,6 +21,9 @@ IN_LISTS = LINES.replace("= $1", "in ($1 /*, ... */)")
 JOB_ORDERS = 'select "id", "customer_id" from "shop_order" where "status" = $1'
 
 
+MARKER = 'select "id", "name" from "shop_product" where "name" like $1'
+ORDER = 'select "id", "status" from "shop_order" where "id" = $1'
+OF_CUSTOMER = 'select "id", "status" from "shop_order" where "customer_id" = $1'
 OF_DAY = 'select sum("product") from "shop_orderline" where "id" >= $1 and "id" < $2'
 
 
@@ -62,7 +65,25 @@ def late_batch(app: App, length: int) -> None:
     app.run(LINES, rows, rows * 3)
 
 
+def same_row(app: App) -> None:
+    """A page that reads one row three times, and twice each time what belongs to it."""
+    page = app.calls(40)
+    app.run(MARKER, page)
+    app.run(ORDER, page * 3)
+    app.run(LINES, page * 6, page * 18)
+
+
+def prefetches(app: App) -> None:
+    """A page that reads six lists and fetches at once what belongs to the rows of each."""
+    page = app.calls(40)
+    app.run(MARKER, page)
+    app.run(OF_CUSTOMER, page * 6, page * 54)
+    app.run(IN_LISTS, page * 6, page * 100)
+
+
 LOOK_ALIKES = {
+    "one row read again and again": same_row,
+    "lists with a prefetch each": prefetches,
     "a job every minute": lambda app: every(app, 1, 1, 60),
     "a job every third minute": lambda app: every(app, 3, 1, 200),
     "a job every fifth minute for twenty tenants": lambda app: every(app, 5, 20, 30),

@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
+from analyzer import tasks
 from analyzer.models import Server, StepStatus
-from analyzer.steps import schedule
+from analyzer.steps import run, schedule
+from analyzer.store import locks
 from tests.environment import IN_VAIN_S
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -55,6 +58,32 @@ def test_what_is_asked_for_at_once_comes_at_once() -> None:
     StepStatus.objects.create(server=one, step="schema", due_at=NOON + timedelta(minutes=9))
     schedule.make_due_now(one, "schema", now=NOON)
     assert "schema" in {d.step for d in schedule.claim_due_steps(NOON)}
+
+
+def test_advice_of_one_server_at_a_time_leaves_a_worker_for_the_checks(transactional_db, monkeypatch) -> None:
+    """It may take a quarter of an hour: two at once would be all that worker-explain can do."""
+    one, other = server("one"), server("other")
+    advised = []
+    monkeypatch.setattr(run, "advise_on_indexes", lambda server: advised.append(server.name))
+    StepStatus.objects.create(server=one, step="advise", due_at=timezone.now() + timedelta(minutes=30))
+
+    def of_another_worker() -> None:
+        try:
+            tasks.advise_on_indexes(one.pk)
+        finally:
+            connection.close()
+
+    with locks.first_on_this_machine(locks.ADVICE):
+        thread = threading.Thread(target=of_another_worker)
+        thread.start()
+        thread.join(IN_VAIN_S)
+    assert advised == []
+    again = StepStatus.objects.get(server=one, step="advise").due_at
+    assert again is not None
+    assert again <= timezone.now() + tasks.ADVISE_AGAIN_AFTER
+    for each in (one, other):
+        tasks.advise_on_indexes(each.pk)
+    assert advised == ["one", "other"]
 
 
 def test_texts_that_every_sample_asks_for_wait_in_the_queue_once() -> None:

@@ -14,7 +14,8 @@ confirms nothing. What sessions show is said after eight intervals, the rest aft
 
 What asks by no key (a range of days, a path, an OR of two columns) is named from ten times a call of the page on,
 without the rows that bring its values. A statement with an IN list may be a prefetch on one page and a lookup row by
-row on another, where its text is only that of whoever came first: it is named only with the rows that bring its keys.
+row on another, where its text is only that of whoever came first: it is named only with the rows that bring its keys,
+or where a key of a joined table (a tenant's) stands beside the list and the page runs it ten times a call.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ from analyzer.behaviour.fixes import condition_fix, fixes, loop_fixes
 from analyzer.behaviour.frequency import age, began, is_in_few, is_steady
 from analyzer.behaviour.grades import Grade, GradeEvidence, grounds_of, weakest
 from analyzer.behaviour.origins import are_of_different_pages, origin_of, shared_route
-from analyzer.behaviour.pages import Lookup, PageLookup, by_page, steps
+from analyzer.behaviour.pages import Lookup, PageLookup, by_page, of_different_rows, steps
 from analyzer.behaviour.pairs import ChildLookup, Link, base_table, children_of, links
 from analyzer.behaviour.parents import parent_of
 from analyzer.behaviour.sessions import judge_sessions, long_runs
@@ -101,6 +102,7 @@ def n_plus_one_burst(workload: ObservedWorkload) -> Iterator[Finding]:
         lookups.extend(named)
         if not named and lookup.is_by_single_keys and _is_loop(workload, series):
             loops.append(lookup)
+    lookups = of_different_rows(lookups)
     yield from with_distinct_subjects([_finding(workload, group, facts) for group in by_page(lookups)])
     if is_early:
         raise too_few
@@ -256,7 +258,7 @@ def _finding(workload: ObservedWorkload, group: Sequence[PageLookup], facts: Sch
         impact_s_per_day=lost_s,
         impact_assumed_s_per_day=waiting_s,
         watched_s=watched_s,
-        table=first.lookup.children[0].table.qualified_name,
+        table=first.lookup.rows.qualified_name,
         fixes=(
             fixes(base, steps(parent.series, base, group, facts), facts, workload.models, is_admin=is_admin)
             if parent and base
@@ -271,16 +273,15 @@ def _finding(workload: ObservedWorkload, group: Sequence[PageLookup], facts: Sch
 
 def _loop_finding(workload: ObservedWorkload, lookup: Lookup, facts: SchemaFacts) -> Finding:
     """A loop of lookups whose parent is cached, or not to be seen."""
-    child = lookup.children[0]
-    keys = ", ".join(child.shape.key_columns)
-    table = child.table.qualified_name
+    keys = ", ".join(lookup.columns)
+    table = lookup.rows.qualified_name
     origin = origin_of(workload.sessions, lookup.series, "")
     runs = workload.sessions.runs.get(lookup.series.fingerprint, ())
     per_day, watched_s = workload.per_day(lookup.series.fingerprint)
     calls_per_day = float(lookup.series.calls.sum()) * per_day
     return check.finding(
         about=lookup.series.fingerprint,
-        title=f"{child.table.name} is looked up in a loop",
+        title=f"{lookup.rows.name} is looked up in a loop",
         subject=f"{table}({keys}) in a loop",
         severity=Severity.INFO,
         message=f"{table} is looked up by {keys} up to {max(runs)} times in a row{where(origin)} (possible).",
@@ -300,6 +301,6 @@ def _loop_finding(workload: ObservedWorkload, lookup: Lookup, facts: SchemaFacts
 
 def _loop_fixes(lookup: Lookup, facts: SchemaFacts, workload: ObservedWorkload) -> tuple[Fix, ...]:
     child = lookup.children[0]
-    if child.is_by_conditions:
+    if child.is_by_conditions or child.rows_of is not None:
         return (condition_fix(),)
     return loop_fixes(child.table, next(iter(child.shape.key_columns), None), facts, workload.models)
