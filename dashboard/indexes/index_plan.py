@@ -131,7 +131,7 @@ class IndexPlan:
     @property
     def in_words(self) -> SetWords:
         """The point as one line: what to do, and what that brings as long as all of it is to be done."""
-        left = [index.said.size_bytes or 0 for index in self.indexes if not index.is_built]
+        left = [index.kept.size_bytes or 0 for index in self.indexes if not index.is_built]
         size_bytes, time = (sum(left), None) if self.built else (self.point.size_bytes, self.point.time)
         return set_words(len(left), size_bytes, len(self.drops), self.freed_bytes, time)
 
