@@ -13,6 +13,7 @@ from analyzer.advice.show_sql import costs_words, set_as_sql
 from analyzer.plans.compare import faster_words
 from analyzer.schema.quoting import comment
 from analyzer.schema.without_index import proof_words
+from analyzer.words.lists import counted
 from analyzer.words.sizes import size_words
 from analyzer.words.visible import visible_line
 
@@ -57,7 +58,7 @@ def advice_as_text(
         for effect in proposal.effects[:MOST_STATEMENTS]:
             lines.append(f"   {named(effect.statement)}: {_effect(effect, measured)}")
         if (rest := len(proposal.effects) - MOST_STATEMENTS) > 0:
-            lines.append(f"   and {rest} more statements")
+            lines.append(f"   and {counted(rest, 'more statement')}")
         if chosen.worth > 0 and (ratio := chosen.write_cost_per_day / chosen.worth) >= LEAST_WRITE_RATIO:
             lines.append(f"   Writes to it take back {ratio:.1%} of what it saves (planned).".replace("%", " %"))
     for drop in advice.selection.dropped:
@@ -235,7 +236,7 @@ def _summary(advice: ProvedAdvice, times: MeasuredTimes) -> list[str]:
     if count:
         lines.append(_gained(advice, total_gain(advice.all_effects, times), times, "it" if count == 1 else "them"))
     bound = "" if selection.bound_ratio is None or not advice.candidates else f", {bound_words(selection.bound_ratio)}"
-    return [*lines, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
+    return [*lines, f"{counted(advice.candidates, 'candidate')}, {counted(selection.plans_made, 'plan')} made{bound}."]
 
 
 def _budget(budget_bytes: int | None) -> str:

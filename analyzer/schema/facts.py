@@ -396,7 +396,10 @@ class SchemaFacts:
         return self._by_bare_name.get(name, ())
 
     def left_out_as(self, name: str, schema: str = "") -> str | None:
-        """The table left out of these facts that a statement names so; None where there is none."""
+        """The table left out of these facts that a statement names so; None where there is none, or one of the others
+        may be meant."""
+        if self.tables_read(name, schema):
+            return None
         if schema:
             return next((known for known in self.left_out if known == f"{schema}.{name}"), None)
         return next((known for known in self.left_out if known.endswith(f".{name}")), None)

@@ -50,6 +50,7 @@ from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import remove_superseded, remove_unused, remove_unwatched
+from analyzer.words.lists import counted
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ def explain_statements(server: Server) -> str:
             _explain_on_twin(server, facts_of[database.pk], database, for_twin[database.pk], now)
     notes = [
         f"pgLoupe could not work on {faults} of the statements; the worker's log says why" if faults else "",
-        f"the hour's budget is used up; {waiting} statements wait" if waiting else "",
+        f"the hour's budget is used up; left for later: {counted(waiting, 'statement')}" if waiting else "",
     ]
     return "; ".join(filter(None, notes))
 
@@ -253,8 +254,9 @@ def advise_on_indexes(server: Server) -> str:
     waiting = advice_runs.least_recently_advised(server, daily)
     if not waiting:
         return "waiting for the first reading of the schema"
-    database = waiting[0]
-    facts = schemas.newest_schema(database)
+    # what another version wrote of one is read anew in its time; the others need not wait for that
+    read = ((database, schemas.newest_schema(database)) for database in waiting)
+    database, facts = next(((d, facts) for d, facts in read if facts is not None), (waiting[0], None))
     if facts is None:
         return "waiting for the first reading of the schema"
     rates = daily.get(database.oid, {})

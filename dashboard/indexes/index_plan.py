@@ -116,6 +116,10 @@ class IndexPlan:
         return not self.indexes and not self.drops
 
     @property
+    def is_done(self) -> bool:
+        return not self.drops and self.built == len(self.indexes)
+
+    @property
     def drops_ddl(self) -> str:
         return "\n".join(drop.ddl for drop in self.drops)
 
@@ -131,7 +135,7 @@ class IndexPlan:
     @property
     def in_words(self) -> SetWords:
         """The point as one line: what to do, and what that brings as long as all of it is to be done."""
-        left = [index.said.size_bytes or 0 for index in self.indexes if not index.is_built]
+        left = [index.kept.size_bytes or 0 for index in self.indexes if not index.is_built]
         size_bytes, time = (sum(left), None) if self.built else (self.point.size_bytes, self.point.time)
         return set_words(len(left), size_bytes, len(self.drops), self.freed_bytes, time)
 
@@ -171,13 +175,15 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
     }
     indexes = tuple(_planned(index, result, names, suggestions) for index in said.indexes)
     drops = tuple(PlannedDrop(drop, statements_as_sql(drop.statements)) for drop in said.drops)
+    # a built one may have a name of its own: IF NOT EXISTS would not see it, and build it again
+    left = replace(said, indexes=tuple(index.kept for index in indexes if not index.is_built))
     return IndexPlan(
         points,
         chosen,
         indexes,
         drops,
-        ddl=set_as_sql(said.indexes, said.drops, said.hurt, result.get("assumed")),
-        rollout=_rollout(said, facts, run, now) if facts else None,
+        ddl=set_as_sql(left.indexes, left.drops, said.hurt, result.get("assumed")),
+        rollout=_rollout(left, facts, run, now) if facts else None,
         is_whole=chosen.number == len(points) - 1 and readable(kept[-1:])[1] == 0,
         hurt=tuple(StatementNote(names[h.statement], "", h.cost_before, h.cost_after) for h in said.hurt),
         at_risk=tuple(StatementNote(names[r.statement], r.reason) for r in said.at_risk),

@@ -234,9 +234,10 @@ def whole_sets(servers: Sequence[Server]) -> list[tuple[Server, SetWords]]:
     indexes = Func(F("result__indexes"), function="jsonb_array_length", output_field=IntegerField())
     built = SuggestionRecord.objects.filter(
         database=OuterRef("database"), last_seen=OuterRef("made_at"), state__in=SuggestionRecord.FOLLOWED
-    )
+    ).exclude(evidence={})  # a rule's: the run's result has it not
     of_run = built.order_by().values("database")  # what is on the server by now of what the run asked for
-    rows = AdviceRun.objects.filter(database__server__in=list(by_pk)).values_list(
+    looked_into = Q(database__is_inspected=True) | Q(database__name=F("database__server__dbname"))
+    rows = AdviceRun.objects.filter(looked_into, database__server__in=list(by_pk)).values_list(
         "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time",
         Subquery(of_run.annotate(n=Count("pk")).values("n")),
         Subquery(of_run.annotate(size_bytes=Sum("estimated_size_bytes")).values("size_bytes")),
@@ -259,12 +260,13 @@ def whole_sets(servers: Sequence[Server]) -> list[tuple[Server, SetWords]]:
 
 def _all_together(times: Sequence[Mapping[str, float | None] | None]) -> Mapping[str, float | None] | None:
     """Of the advice for several databases, the newest first, each with the whole server's time and what its own
-    indexes would leave of it. None where one of them tells none."""
+    indexes would leave of it. None where one of them tells none, or they save more than there is now: an older one
+    was made of a busier day."""
     gains = [gain for gain in map(gain_from_json, times) if gain is not None]
     if not times or times[0] is None or len(gains) < len(times):
         return None
     left_s = gains[0].now_s_per_day - sum(gain.saved_s_per_day for gain in gains)
-    return {**times[0], "then_s_per_day": max(0.0, left_s)}
+    return {**times[0], "then_s_per_day": left_s} if left_s >= 0 else None
 
 
 def _muted(suggestions: Sequence[SuggestionRecord]) -> set[tuple[int, str]]:

@@ -121,7 +121,7 @@ def test_what_no_schema_has_says_so():
 
 
 def test_a_table_that_the_facts_leave_out_is_neither_gone_nor_nothing_to_index():
-    known = replace(facts(inv("t1")), left_out=("public.kunde", "s.gr\ufffd\ufffde"))
+    known = replace(facts(inv("t1")), left_out=("public.kunde", "old.inv", "s.gr\ufffd\ufffde"))
     for sql in ("select * from kunde", "copy (select 1 from public.kunde) to stdout", "insert into kunde select 1"):
         assert why_left_out(sql, known) == (
             "public.kunde is left out: a name (its own, a column's or an index's) is no UTF-8, and no DDL could hold"
@@ -129,6 +129,7 @@ def test_a_table_that_the_facts_leave_out_is_neither_gone_nor_nothing_to_index()
         )
     assert why_left_out('select 1 from inv join "gr\ufffd\ufffde" on true', known).startswith("s.gr\ufffd\ufffde is")
     assert (why_left_out("select * from inv", known), why_left_out("select * from s.kunde", known)) == (None, None)
+    assert (why_left_out("select * from old.inv", known) or "").startswith("old.inv is left out")
     assert why_none("select * from kunde", known, None, {}, ()).startswith("public.kunde is left out")
 
 

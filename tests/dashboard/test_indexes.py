@@ -182,7 +182,8 @@ def test_what_is_built_is_not_to_create_any_more(person, shop):
     run = curve(shop)
     suggested = world.suggestion(shop, world.key_finding(), "public.shop_order", "status")
     more = {"key": "public.shop_order (status)", "last_seen": run.made_at, "estimated_size_bytes": 3 << 19}
-    SuggestionRecord.objects.filter(pk=suggested.pk).update(**more, state="built", built_at=timezone.now())
+    built = {"state": "built", "built_at": timezone.now(), "built_index_name": "x", "evidence": {"planner": "twin"}}
+    SuggestionRecord.objects.filter(pk=suggested.pk).update(**more, **built)
     AdviceRun.objects.update(
         result={**run.result, "indexes": run.result["curve"][-1]["indexes"], "size_bytes": 3 << 20}
     )
@@ -190,10 +191,19 @@ def test_what_is_built_is_not_to_create_any_more(person, shop):
         "1 index to create, 1.5 MB; 1 to drop, 3 MB freed; 1 of 2 indexes is there already. The next run says what the"
         " others would save"
     ) in page_of(person, shop)
-    assert "saved" not in page_of(person, shop, "?point=1").partition("The plan")[2].partition("1. Index on")[0]
+    smaller = page_of(person, shop, "?point=1").partition("The plan")[2].partition("1. Index on")[0]
+    assert " ".join(smaller.split()) == "1 of 1 indexes is there already"
+    # built under another name it would be built twice
+    for which, left in (("", {"total"}), ("?point=1", set())):
+        shown = page_of(person, shop, which)
+        assert set(re.findall(r"IF NOT EXISTS ix_shop_order_(\w+)", shown)) == left
+        assert "On the server as x ." in shown
+        assert ("All that is left" in shown, "rollout script:" in shown) == (bool(left), False)
     assert "shop: 1 index to create, 1.5 MB" in text_of(person.get("/"))
-    SuggestionRecord.objects.update(last_seen=run.made_at - timedelta(days=1))  # of an earlier run: not of this set
+    SuggestionRecord.objects.update(evidence={})  # by a rule: not of this set
     assert "shop: 2 indexes to create, 3 MB" in text_of(person.get("/"))
+    SuggestionRecord.objects.update(evidence={"planner": "twin"}, last_seen=run.made_at - timedelta(days=1))
+    assert "shop: 2 indexes to create, 3 MB" in text_of(person.get("/"))  # of an earlier run, neither
 
 
 def test_many_drops_are_one_thing_to_do(person, shop):

@@ -198,7 +198,7 @@ def test_busy_server_is_left_alone(shop: ScratchDatabase) -> None:
         one.cancel_safe()
         thread.join()
     assert {(o.decision, o.layer) for o in outcomes} == {("plan_only", "load")}
-    assert "sessions are active, fewer than 0.7 are wanted (1 cores)" in outcomes[0].reason
+    assert " active, fewer than 0.7 are wanted (1 core)" in outcomes[0].reason
     assert outcomes[0].plan is not None
 
 

@@ -55,7 +55,7 @@ def test_each_cause_is_named_with_what_mends_it(server: Server) -> None:
 
     used(server)
     hidden = why(nothing)
-    assert re.fullmatch(r"The login sees its own statements and sessions only \(\d+ entries are hidden\)\.", hidden[1])
+    assert re.fullmatch(r"The login sees its own statements and sessions only \(entries hidden: \d+\)\.", hidden[1])
     assert hidden[2:] == ['    GRANT pg_monitor TO "nothing";']
     mends(server, hidden, nothing)
 

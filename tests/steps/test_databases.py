@@ -157,3 +157,15 @@ def test_one_without_advice_leaves_the_others_their_turn(three):
     with pytest.raises(MonitoredServerError):
         pipeline.advise_on_indexes(server)
     assert AdviceRun.objects.latest("tried_at").database.name == busy.name
+
+
+def test_a_schema_of_another_version_keeps_no_other_database_from_advice(three):
+    server, here, busy, _ = three
+    sampled(server, busy)
+    here.execute("create table own (id int primary key)", "select * from own")
+    pipeline.take_snapshot(server)
+    schema_step.read_schema(server)
+    SchemaReading.objects.filter(database__name=here.name).update(facts=b"{}", confirmed_at=timezone.now())
+    for _ in range(2):
+        assert pipeline.advise_on_indexes(server) != "waiting for the first reading of the schema"
+    assert [run.database.name for run in AdviceRun.objects.all()] == [busy.name]

@@ -15,6 +15,7 @@ from analyzer.checks.pool_size import pool_evidence, pool_words
 from analyzer.findings import Finding, Severity
 from analyzer.schema.server import ServerFacts, SessionsAtWork
 from analyzer.schema.standing import ConnectionLimits
+from analyzer.words.lists import counted
 
 check = Check(
     __name__,
@@ -78,7 +79,10 @@ def _too_many_at_work(average: float | None, cores: int | None) -> list[Finding]
             about="sessions at work",
             subject="sessions at work",
             title="More sessions at work than the machine serves",
-            message=f"{average:.0f} sessions were at work at once on average in the last minutes, on {cores} cores.",
+            message=(
+                f"{average:.0f} sessions were at work at once on average in the last minutes, on"
+                f" {counted(cores, 'core')}."
+            ),
             hint=(
                 "See in the load by wait what they wait for. If it is the processor or the disk, fewer at once would"
                 " be done sooner: a pooler makes the others wait outside."

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from analyzer.errors import PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.runtime.client_programs import client_program, run
+from analyzer.words.lists import counted
 
 
 class Command(TerminalCommand):
@@ -40,7 +41,9 @@ class Command(TerminalCommand):
             cursor.execute("select current_setting('server_version_num')::int")
             (version,) = cursor.fetchone()
         if sessions:
-            raise CommandError(f"{sessions} sessions of pgLoupe use this store: stop them first", returncode=2)
+            raise CommandError(
+                f"In use by {counted(sessions, 'session')} of pgLoupe: stop what has the store open first", returncode=2
+            )
         if has_tables and not replace:
             raise CommandError("The store is not empty; --replace throws away what it holds", returncode=2)
         try:

@@ -19,6 +19,7 @@ from analyzer.monitored.failures import quoted
 from analyzer.monitored.loader import version_tuple
 from analyzer.monitored.readings import PreflightItem
 from analyzer.monitored.sample.statements import read_server_state
+from analyzer.words.lists import counted
 
 NEWEST_TESTED = 18
 
@@ -111,7 +112,7 @@ def _statistics_rights(seen: ObservedServer) -> Iterator[PreflightItem]:
     if seen.login.reads_all_statistics and seen.login.reads_all_settings:
         yield PreflightItem(name, "ok", "The login sees the statements and sessions of all roles.")
         return
-    hidden = f" ({seen.entries.hidden:,} entries are hidden)" if seen.entries and seen.entries.hidden else ""
+    hidden = f" (entries hidden: {seen.entries.hidden:,})" if seen.entries and seen.entries.hidden else ""
     detail = f"The login sees its own statements and sessions only{hidden}."
     if seen.login.reads_all_statistics:
         detail = "The login sees all statements and sessions, but not all settings."
@@ -122,17 +123,21 @@ def _statistics_rights(seen: ObservedServer) -> Iterator[PreflightItem]:
 def _table_rights(seen: ObservedServer) -> Iterator[PreflightItem]:
     name, tables = "Right to read tables", seen.tables
     if tables.readable == tables.tables:
-        detail = f"The login may read all {tables.tables:,} tables."
+        detail = (
+            "The login may read the one table there is."
+            if tables.tables == 1
+            else f"The login may read all {tables.tables:,} tables."
+        )
         if tables.with_row_security and not seen.login.bypasses_row_security and not seen.login.is_superuser:
             detail += (
-                f" {tables.with_row_security:,} have row security: their statistics may be hidden,"
+                f" Row security is on for {tables.with_row_security:,} of them: their statistics may be hidden,"
                 " and statements on them are not executed."
             )
         yield PreflightItem(name, "ok", detail)
         return
     detail = (
-        f"The login may read {tables.readable:,} of {tables.tables:,} tables; of the others there is no EXPLAIN and"
-        " there are no column statistics. With the right to read them, its password opens their data."
+        f"The login may read {tables.readable:,} of {counted(tables.tables, 'table')}; of the others there is no"
+        " EXPLAIN and there are no column statistics. With the right to read them, its password opens their data."
     )
     yield PreflightItem(name, "warning", detail, seen.grants_sql)
 
@@ -155,7 +160,8 @@ def _login(seen: ObservedServer) -> Iterator[PreflightItem]:
         revoke = "\n".join(f"REVOKE {quoted(role)} FROM {seen.role};" for role in login.dangerous_roles)
         yield PreflightItem(name, "warning", detail, f"{revoke}\n-- or a login of its own:\n{fresh}")
     elif seen.tables.writable:
-        detail = f"{login.login!r} may write {seen.tables.writable:,} tables; it needs to read only.{no_explain}"
+        writable = counted(seen.tables.writable, "table")
+        detail = f"{login.login!r} may write {writable}; it needs to read only.{no_explain}"
         yield PreflightItem(name, "warning", detail, fresh)
     elif login.bypasses_row_security or login.has_admin_attribute:
         detail = f"{login.login!r} has BYPASSRLS, CREATEROLE, CREATEDB or REPLICATION, which it does not need."

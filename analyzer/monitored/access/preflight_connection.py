@@ -8,6 +8,7 @@ from analyzer.monitored.readings import PreflightItem
 from analyzer.runtime.client_programs import EMBEDDED_VERSION_NUM, client_program
 from analyzer.runtime.postgres import embedded_bin_dir
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.words.lists import counted
 
 PLANNER_TWIN = "Planner twin"  # the item that is no warning where a twin can be made
 SUSPENDING_HOSTS = (".neon.tech", ".neon.build")
@@ -63,7 +64,7 @@ def planner_twin(seen: ObservedServer) -> Iterator[PreflightItem]:
     else:
         detail = "pg_dump can read schema and statistics, for advice and what-if on a copy without rows."
         if left_out := tables.tables - tables.readable:
-            detail += f" {left_out:,} tables are left out, which the login may not read."
+            detail += f" {counted(left_out, 'table')} left out, which the login may not read."
         yield PreflightItem(name, "ok", detail)
 
 

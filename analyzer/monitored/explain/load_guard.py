@@ -3,6 +3,7 @@
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.monitored.login import APPLICATION_NAME
+from analyzer.words.lists import counted
 
 
 def load_objection(connection: MonitoredConnection, limits: ExplainLimits) -> str | None:
@@ -15,13 +16,16 @@ def load_objection(connection: MonitoredConnection, limits: ExplainLimits) -> st
     if load.hidden_sessions:
         return "The server's load is not visible to this login; its owner can grant it pg_monitor."
     if load.active_sessions >= limits.active_sessions_ceiling:
-        cores = f"{limits.cores} cores" if limits.cores else f"{limits.assumed_cores} cores assumed"
+        are = "is" if load.active_sessions == 1 else "are"
+        cores = counted(limits.cores, "core") if limits.cores else f"{counted(limits.assumed_cores, 'core')} assumed"
         return (
-            f"The server is busy: {load.active_sessions} sessions are active,"
+            f"The server is busy: {counted(load.active_sessions, 'session')} {are} active,"
             f" fewer than {limits.active_sessions_ceiling:g} are wanted ({cores})."
         )
     if load.lock_waiters:
-        return f"{load.lock_waiters} sessions have been waiting for a lock for more than {limits.lock_wait_s:g} s."
+        have = "has" if load.lock_waiters == 1 else "have"
+        waiters = counted(load.lock_waiters, "session")
+        return f"{waiters} {have} been waiting for a lock for more than {limits.lock_wait_s:g} s."
     if load.replication_lag_s is not None and load.replication_lag_s > limits.replication_lag_s:
         return f"A replica is {load.replication_lag_s:.0f} s behind; {limits.replication_lag_s:g} s are allowed."
     return None
