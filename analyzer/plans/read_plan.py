@@ -26,11 +26,12 @@ MAY_START = re.compile(r"\s*+(?:[\[{(<]|- +P|[\"']?(?:Plan|Query Text))")  # JSO
 MOST_TRIED = 20  # lines where another plan may begin; judgement
 MOST_LAYERS = 5  # of JSON in JSON, or of a plan's text in it
 ESCAPED = re.compile(r"\\(.)")
-UNESCAPED = {"n": "\n", "r": "", "t": "\t", '"': '"', "\\": "\\"}
+UNESCAPED = {"n": "\n", "r": "", "t": "\t", '"': '"', "'": "'", "\\": "\\"}
 # a byte that is no UTF-8, as surrogateescape keeps it -> its character in cp1252
 CP1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(128, 256)}
 # as an editor writes quotes that no key of a keyboard has
-QUOTES = (("'", str.maketrans("\u2018\u2019", "''")), ('"', str.maketrans("\u201c\u201d", '""')))
+CURLY = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+CURLY_DOUBLE = str.maketrans("\u201c\u201d", '""')
 # several in a row are rather of another alphabet; cp1252 has no character for five of them
 UNSURE = re.compile("[\udc80-\udcff]{2}|[\udc81\udc8d\udc8f\udc90\udc9d]")
 
@@ -77,8 +78,7 @@ def _plans_of(value: object, layers: int) -> object:
 
 def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     text = text.lstrip("\ufeff")
-    for quote, plain in QUOTES:
-        text = text if quote in text else text.translate(plain)
+    text = _with_plain_quotes(text)
     if not text.strip():
         raise PlanError(f"The plan is empty; {HOW_TO}.")
     if layers < 0:
@@ -107,6 +107,15 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     if not entries:
         raise PlanError(f"There is no plan in it; {HOW_TO}.")
     return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
+
+
+def _with_plain_quotes(text: str) -> str:
+    """Where all quotes are curly. Beside plain ones they are part of a name or a value."""
+    if '"' in text:
+        return text
+    if "'" not in text:
+        return text.translate(CURLY)
+    return text.translate(CURLY_DOUBLE) if text.lstrip()[:1] in ("[", "{") else text  # JSON
 
 
 def _string_inside(text: str) -> str | None:
