@@ -4,6 +4,7 @@ JSON, XML, YAML and text, as text or bytes or psycopg's decoded value; as they s
 log (``plain_lines``), and as programs export them (``exports``).
 """
 
+import html
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -20,12 +21,12 @@ from analyzer.plans.node_line import node_head
 from analyzer.plans.plain_lines import FIGURES, plain_lines
 from analyzer.plans.read_json import HOW_TO, TOO_DEEP, deep_value, json_documents, kind_of, value_lines
 from analyzer.plans.read_text import PART, read_text
-from analyzer.plans.table_cells import CONTINUED, PLAN_TEXT, Line
+from analyzer.plans.table_cells import CONTINUED, ENTITY, PLAN_TEXT, Line
 
 MAY_START = re.compile(r"\s*+(?:[\[{(<]|- +P|[\"']?(?:Plan|Query Text))")  # JSON, XML, YAML
 MOST_TRIED = 20  # lines where another plan may begin; judgement
 MOST_LAYERS = 5  # of JSON in JSON, or of a plan's text in it
-ESCAPED = re.compile(r"\\(.)")
+ESCAPED = re.compile(rf"\\({ENTITY.pattern}|.)")  # a quote that a page escaped once more, too
 UNESCAPED = {"n": "\n", "r": "", "t": "\t", '"': '"', "'": "'", "\\": "\\"}
 # a byte that is no UTF-8, as surrogateescape keeps it -> its character in cp1252
 CP1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(128, 256)}
@@ -122,7 +123,7 @@ def _string_inside(text: str) -> str | None:
     """The text format in one line, its line breaks escaped as in a string that lost its quotes."""
     if "\n" in text or "\\n" not in text:
         return None
-    plain = ESCAPED.sub(lambda escape: UNESCAPED.get(escape[1], escape[0]), text)
+    plain = ESCAPED.sub(lambda escape: UNESCAPED.get(html.unescape(escape[1]), escape[0]), text)
     return plain if node_head(plain.partition("\n")[0]) else None
 
 

@@ -1,5 +1,6 @@
 """Plans copied from pages that lost their white space: read where the steps' types leave one tree only."""
 
+import html
 import json
 import re
 
@@ -144,6 +145,12 @@ def test_curly_quotes_beside_plain_ones_are_of_a_name_or_a_value() -> None:
 def test_a_string_of_python_has_single_quotes_escaped() -> None:
     in_string = JOIN.strip().replace("'", "\\'").replace("\n", "\\n")
     assert everything(parse_plan(in_string)) == everything(parse_plan(JOIN))
+
+
+def test_a_string_in_a_page_has_its_quotes_escaped_twice() -> None:
+    text = JOIN.strip().replace("'shipped'", "'a \"b\"'")
+    page = html.escape(text.replace('"', '\\"').replace("\n", "\\n"), quote=True)
+    assert everything(parse_plan(page)) == everything(parse_plan(text))
 
 
 @pytest.mark.parametrize("text", [BESIDE_APPEND, SUBPLAN, WORKERS, JOIN.replace("->  Hash  ", "->  Result  ")])
