@@ -184,7 +184,7 @@ def _hint(search: Comparison, what: str, is_short: bool) -> str:
         )
     equal = (
         f" Without a wildcard, lower({what}) = lower(value) with an index on lower({what}) does."
-        if search.operator == "~~*" and not search.leading_wildcard
+        if search.operator == "~~*" and not search.leading_wildcard and what == quote_identifier(search.columns[0].name)
         else ""
     )
     return (
