@@ -15,10 +15,17 @@ from analyzer.statements.tree import name_parts, walk, written
 
 
 def renamed_indexes(old: Structure, new: Structure) -> dict[str, str]:
-    """Name then -> name now, of those that are one as the other in all but their names."""
+    """Name then -> name now, of those that are one as the other in all but their names.
+
+    None that has the name of an index that is gone: nothing tells it from one made anew under that name.
+    """
     gone, come = _by_definition(old.indexes, new.indexes), _by_definition(new.indexes, old.indexes)
     pairs = ((gone[definition], come[definition]) for definition in gone.keys() & come.keys())
-    return {was[0]: now[0] for was, now in pairs if len(was) == len(now) == 1 and was != now}
+    names = {was[0]: now[0] for was, now in pairs if len(was) == len(now) == 1 and was != now}
+    while taken := [was for was, now in names.items() if now in old.indexes and now not in names]:
+        for was in taken:
+            del names[was]
+    return names
 
 
 def _by_definition(indexes: Mapping[str, str], others: Mapping[str, str]) -> dict[str, list[str]]:

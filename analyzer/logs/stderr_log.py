@@ -81,7 +81,10 @@ class StderrReader(LogReader):
         signs = data.count(SIGN, start, end)
         if signs and self._signs is None:
             self._signs = _signs_in_prefix(data + self.rest)
-        return signs > (self._signs or 0)
+        if signs > (self._signs or 0):
+            return True
+        # behind %q a prefix has less where no session writes
+        return signs > 0 and SEVERITY.search(data, start, end) is not None
 
     def _after_line(self, data: bytes, at: int) -> int:
         end = data.find(b"\n", at)

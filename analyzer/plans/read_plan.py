@@ -4,6 +4,7 @@ JSON, XML, YAML and text, as text or bytes or psycopg's decoded value; as they s
 log (``plain_lines``), and as programs export them (``exports``).
 """
 
+import html
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -20,17 +21,18 @@ from analyzer.plans.node_line import node_head
 from analyzer.plans.plain_lines import FIGURES, plain_lines
 from analyzer.plans.read_json import HOW_TO, TOO_DEEP, deep_value, json_documents, kind_of, value_lines
 from analyzer.plans.read_text import PART, read_text
-from analyzer.plans.table_cells import CONTINUED, PLAN_TEXT, Line
+from analyzer.plans.table_cells import CONTINUED, ENTITY, PLAN_TEXT, Line
 
 MAY_START = re.compile(r"\s*+(?:[\[{(<]|- +P|[\"']?(?:Plan|Query Text))")  # JSON, XML, YAML
 MOST_TRIED = 20  # lines where another plan may begin; judgement
 MOST_LAYERS = 5  # of JSON in JSON, or of a plan's text in it
-ESCAPED = re.compile(r"\\(.)")
-UNESCAPED = {"n": "\n", "r": "", "t": "\t", '"': '"', "\\": "\\"}
+ESCAPED = re.compile(rf"\\({ENTITY.pattern}|.)")  # a quote that a page escaped once more, too
+UNESCAPED = {"n": "\n", "r": "", "t": "\t", '"': '"', "'": "'", "\\": "\\"}
 # a byte that is no UTF-8, as surrogateescape keeps it -> its character in cp1252
 CP1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(128, 256)}
 # as an editor writes quotes that no key of a keyboard has
-QUOTES = (("'", str.maketrans("\u2018\u2019", "''")), ('"', str.maketrans("\u201c\u201d", '""')))
+CURLY = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+CURLY_DOUBLE = str.maketrans("\u201c\u201d", '""')
 # several in a row are rather of another alphabet; cp1252 has no character for five of them
 UNSURE = re.compile("[\udc80-\udcff]{2}|[\udc81\udc8d\udc8f\udc90\udc9d]")
 
@@ -77,8 +79,7 @@ def _plans_of(value: object, layers: int) -> object:
 
 def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     text = text.lstrip("\ufeff")
-    for quote, plain in QUOTES:
-        text = text if quote in text else text.translate(plain)
+    text = _with_plain_quotes(text)
     if not text.strip():
         raise PlanError(f"The plan is empty; {HOW_TO}.")
     if layers < 0:
@@ -109,11 +110,20 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
 
 
+def _with_plain_quotes(text: str) -> str:
+    """Where all quotes are curly. Beside plain ones they are part of a name or a value."""
+    if '"' in text:
+        return text
+    if "'" not in text:
+        return text.translate(CURLY)
+    return text.translate(CURLY_DOUBLE) if text.lstrip()[:1] in ("[", "{") else text  # JSON
+
+
 def _string_inside(text: str) -> str | None:
     """The text format in one line, its line breaks escaped as in a string that lost its quotes."""
     if "\n" in text or "\\n" not in text:
         return None
-    plain = ESCAPED.sub(lambda escape: UNESCAPED.get(escape[1], escape[0]), text)
+    plain = ESCAPED.sub(lambda escape: UNESCAPED.get(html.unescape(escape[1]), escape[0]), text)
     return plain if node_head(plain.partition("\n")[0]) else None
 
 

@@ -29,7 +29,7 @@ ESCAPED_ARROW = re.compile(
 )
 PAGE_TAG = re.compile(r"</?(?:pre|code|p|div|span|br)\b[^<>]*>", re.IGNORECASE)
 TAGGED_TOP = re.compile(r"\s*(?:<(?:pre|code|p|div|span)\b[^<>]*>\s*)+[A-Z][^<>]*\((?:cost=|actual )", re.IGNORECASE)
-OUTER_TAGS = re.compile(rf"^\s*(?:{PAGE_TAG.pattern}\s*)+|(?:\s*{PAGE_TAG.pattern})+\s*$", re.IGNORECASE)
+OUTER_TAGS = re.compile(rf"^\s*(?:{PAGE_TAG.pattern}\s*)+|(?<![>\s])(?:\s*+{PAGE_TAG.pattern})++\s*+$", re.IGNORECASE)
 ONE_CELL = re.compile(r'"?\s*(?:[\[{<]|- Plan:|Plan:)')
 
 

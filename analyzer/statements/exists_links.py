@@ -65,7 +65,7 @@ def _held(select: Node) -> str:
         return "OFFSET"
     if select.lockingClause:
         return "FOR UPDATE or FOR SHARE"
+    if select.havingClause:
+        return "HAVING"
     calls = [node for node in walk_block(select.targetList) if isinstance(node, ast.FuncCall)]
-    if select.havingClause or any(is_aggregate(call) for call in calls):
-        return "an aggregate or HAVING"
-    return ""
+    return "an aggregate" if any(is_aggregate(call) for call in calls) else ""

@@ -51,6 +51,28 @@ def test_of_several_indexes_alike_none_is_said_to_be_renamed() -> None:
     assert words(then, past(table("public.a", 1, "ix_2", "ix_3"))) == ["index ix_1 of public.a is called ix_3 now"]
 
 
+def test_an_index_by_the_name_of_one_that_is_gone_is_no_renamed_one() -> None:
+    def of(**columns: str) -> PlannerPast:
+        definitions = {name: f"CREATE INDEX {name} ON public.a USING btree ({c})" for name, c in columns.items()}
+        structure = Structure(dict.fromkeys("xyz", "integer"), definitions)
+        figures = RelationFigures(10, 10, 100.0, 0, dict.fromkeys(columns, 5))
+        return past(TablePast("public.a", figures, structure, {}, 1))
+
+    assert words(of(i="x", j="y"), of(j="x")) == [
+        "index i of public.a was dropped",
+        "index j of public.a is defined otherwise",
+    ]
+    assert words(of(i="x", j="y", k="z"), of(j="x", k="y")) == [
+        "index i of public.a was dropped",
+        "index j of public.a is defined otherwise",
+        "index k of public.a is defined otherwise",
+    ]
+    assert words(of(i="x", j="y"), of(i="y", j="x")) == [
+        "index i of public.a is called j now",
+        "index j of public.a is called i now",
+    ]
+
+
 def test_a_renamed_column_changes_no_index() -> None:
     then, now = past(table("public.a", 1, "ix")), past(table("public.a", 1, "ix", column="b"))
     assert words(then, now) == []

@@ -62,6 +62,12 @@ def test_an_entry_in_the_text_of_another_is_none_whatever_the_prefix(prefix: str
     assert only(f"{forged}{head}{RUN}\n", prefix)[:2] == (1, 12.5)
 
 
+def test_a_table_s_name_is_no_entry_where_the_prefix_is_shorter_without_a_session() -> None:
+    head = "2026-11-30 08:11:04.634 UTC "
+    forged = f'{head}LOG:  automatic vacuum of table "shop.public.x:  {RUN[6:]}": index scans: 0\n'
+    assert only(f"{forged}{head}shop:  {RUN}\n", "%m %q%d:  ")[:2] == (1, 12.5)
+
+
 @pytest.mark.parametrize("head", ["2026-11-30 08:11:04.634 UTC [1] me@shop ", "Nov 30 08:11:04 db1 postgres[1]: [{}] "])
 def test_verbose_entries(head: str) -> None:
     lines = [

@@ -1,5 +1,7 @@
 """Plans copied from pages that lost their white space: read where the steps' types leave one tree only."""
 
+import html
+import json
 import re
 
 import pytest
@@ -126,6 +128,29 @@ def test_quotes_of_an_editor_are_quotes() -> None:
     """Else what stands in them would be kept as no value."""
     curly = JOIN.replace("'shipped'", "\u2018shipped\u2019")
     assert everything(parse_plan(curly)) == everything(parse_plan(JOIN))
+
+
+def test_curly_quotes_beside_plain_ones_are_of_a_name_or_a_value() -> None:
+    name, value = "o\u2019clock", "'\u201cshipped\u201d'"
+    printed = JOIN.replace("'shipped'", value)
+    assert f"= {value}" in str([dict(node.raw) for node in parse_plan(printed)])
+    node = {"Node Type": "Seq Scan", "Relation Name": name, "Alias": name, "Filter": "(a = 5)"}
+    assert parse_plan(json.dumps([{"Plan": node}], ensure_ascii=False)).root.relation_name == name
+    page = json.dumps([{"Plan": node | {"Filter": "(a = 'x')"}}], ensure_ascii=False)
+    page = page.replace("'", "\u2019").replace(name, "clock")
+    curly = re.sub('"([^"]*)"', "\u201c\\1\u201d", page)
+    assert parse_plan(curly).root.filter == "(a = 'x')"
+
+
+def test_a_string_of_python_has_single_quotes_escaped() -> None:
+    in_string = JOIN.strip().replace("'", "\\'").replace("\n", "\\n")
+    assert everything(parse_plan(in_string)) == everything(parse_plan(JOIN))
+
+
+def test_a_string_in_a_page_has_its_quotes_escaped_twice() -> None:
+    text = JOIN.strip().replace("'shipped'", "'a \"b\"'")
+    page = html.escape(text.replace('"', '\\"').replace("\n", "\\n"), quote=True)
+    assert everything(parse_plan(page)) == everything(parse_plan(text))
 
 
 @pytest.mark.parametrize("text", [BESIDE_APPEND, SUBPLAN, WORKERS, JOIN.replace("->  Hash  ", "->  Result  ")])

@@ -20,7 +20,11 @@ B = "(select 1 from b where b.a_id = a.id)"
         (f"select * from a where exists {B[:-1]} offset 0)", [ExistsLink("AND", "OFFSET")]),
         (f"select * from a where exists {B[:-1]} limit 1)", []),
         (f"select * from a where exists ({B} union all {B})", [ExistsLink("AND", "UNION, INTERSECT or EXCEPT")]),
-        (f"select * from a where exists {B[:-1]} having count(*) > 1)", [ExistsLink("AND", "an aggregate or HAVING")]),
+        (f"select * from a where exists {B[:-1]} having count(*) > 1)", [ExistsLink("AND", "HAVING")]),
+        (
+            "select * from a where exists (select max(x) from b where b.a_id = a.id)",
+            [ExistsLink("AND", "an aggregate")],
+        ),
         (f"select * from a where exists (with c as {B} select from c)", [ExistsLink("AND", "WITH")]),
         (f"select * from a where exists {B[:-1]} and exists {B})", []),
     ],

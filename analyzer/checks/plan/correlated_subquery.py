@@ -42,11 +42,21 @@ NO_ONE_ROW = ("Group Key", "Grouping Sets")
 MOST_TOLD = 3  # scans with a sentence and an index each; judgement
 # what EXISTS holds -> how to ask for the same without it
 AS_PLAIN = {
-    "UNION, INTERSECT or EXCEPT": "where one column is compared, column IN (SELECT ... UNION ALL SELECT ...) is one",
+    "UNION, INTERSECT or EXCEPT": (
+        "of UNION, column IN (SELECT ... UNION ALL SELECT ...) is one where one column is compared; NOT EXISTS says the"
+        " same as a NOT EXISTS for each query, joined by AND"
+    ),
     "WITH": "write its query in the FROM of EXISTS",
     "OFFSET": "OFFSET 0 can go, since whether there is a row does not change by it",
     "FOR UPDATE or FOR SHARE": "lock the rows in a query of their own",
-    "an aggregate or HAVING": "join (SELECT key ... GROUP BY key HAVING ...) on the key",
+    "HAVING": (
+        "where HAVING is false of an empty group, LEFT JOIN (SELECT key ... GROUP BY key HAVING ...) AS x on the key,"
+        " where x.key IS NOT NULL says EXISTS and IS NULL says NOT EXISTS"
+    ),
+    "an aggregate": (
+        "with GROUP BY it can go; without GROUP BY there always is a row of it, so that EXISTS is true whether or not"
+        " rows match"
+    ),
 }
 # each knows what serves a kind of conditions, the one that knows best first
 OF_CONDITIONS = (leading_wildcard, function_on_column, cast_on_column, seq_scan_discards_rows)
@@ -238,7 +248,8 @@ def _of_exists(links: Sequence[ExistsLink], top: PlanNode) -> str:
             " ...) AS x on the key, where x.key IS NOT NULL says EXISTS and IS NULL says NOT EXISTS"
         )
     if places == {"OR"} or (not places and _is_in_or(top)):
-        is_negated = any(f"NOT {text}" in condition for text in _asked(top) for condition in _conditions(top))
+        asked = (*_asked(top), f"({top.subplan_name})")  # as up to 16 prints one without an alternative
+        is_negated = any(f"NOT {text}" in condition for text in asked for condition in _conditions(top))
         if is_negated:
             return (
                 "EXISTS is made a join only where AND alone is around it: ask for the rows of each arm of the OR by a"

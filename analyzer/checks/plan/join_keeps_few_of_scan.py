@@ -23,6 +23,7 @@ from analyzer.plans.indexable import compares_own_columns, indexable, of_table, 
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.index_expressions import can_be_key, comparable
+from analyzer.statements.tree import Unparsable, parse
 
 GROUPS = re.compile(r"\b(?:group\s+by|distinct|union)\b", re.IGNORECASE)
 
@@ -128,6 +129,7 @@ def _expression(join: PlanNode, scan: PlanNode) -> str | None:
     for compared in indexable(of_table(condition, scan.alias)).other:
         is_equal = compared.operator == "=" and not (compared.is_negated or compares_own_columns(compared))
         of_scan = bool(compared.columns) and all(column.alias == scan.alias for column in compared.columns)
+        is_equal = is_equal and not compared.names_collation  # of the comparison, which an index would need to have
         if is_equal and of_scan and (compared.functions or compared.operators):
             side_of_scan = wrapped_side(compared)
             return side_of_scan if can_be_key(side_of_scan) and "?" not in side_of_scan else None
@@ -150,6 +152,11 @@ def _first_key(index: IndexFacts) -> str:
     return quote_identifier(first) if first is not None else comparable(next(iter(index.expressions), ""))
 
 
+def _is_in_parentheses(key: str) -> bool:
+    """As CREATE INDEX wants an expression; ``(lower(email))::text`` only begins so."""
+    return key.startswith("(") and not isinstance(parse(f"CREATE INDEX ON t ({key})"), Unparsable)
+
+
 def _finding(
     join: PlanNode, path: list[PlanNode], small: PlanNode, key: str, time_ms: float, context: Context,
     *, is_computed: bool,
@@ -158,7 +165,7 @@ def _finding(
     read, few = scan.total_rows_scanned or 0.0, small.total_actual_rows or 0.0
     few /= 1.0 if small.is_parallel_aware else small.processes
     name = table_sql(scan, context.facts)
-    indexed = f"({key})" if is_computed and not key.startswith("(") else key
+    indexed = f"({key})" if is_computed and not _is_in_parentheses(key) else key
     where = ", where its functions are IMMUTABLE" if is_computed and not OF_CASE.fullmatch(key) else ""
     sql = f"CREATE INDEX CONCURRENTLY ON {name} ({indexed});"
     sql += f"\nANALYZE {name};" if is_computed else ""  # it has statistics of its own

@@ -14,13 +14,15 @@ import re
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
+from analyzer.checks.columns import TEXTS, type_of
 from analyzer.checks.node import run_time_ms, shown, time_evidence
-from analyzer.checks.scan import filter_condition, share_ms, table_sql, whole_scan
+from analyzer.checks.scan import filter_condition, share_ms, table_facts, table_sql, whole_scan
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison, Condition
 from analyzer.plans.indexable import RELABELLED, indexable
 from analyzer.plans.redact import REDACTED
+from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.words.lists import and_list
 
@@ -40,6 +42,7 @@ ANCHORED = re.compile(rf" ~ '(?:\^\w{{3}}|{re.escape(REDACTED)}')")  # or kept w
 WILDCARD = re.compile(r"[%_]+")
 LETTERS = 3  # pg_trgm's unit
 CASES = ("upper", "lower")  # Django's icontains compares upper(column)
+NO_TEXTS = ("citext", "character", "bpchar")  # with operators of their own, which gin_trgm_ops has not
 
 
 @check.on(PlanNode, "Seq Scan")
@@ -60,7 +63,9 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
     time_ms = share_ms(scan.certain_time_ms, scan.read - scan.kept, scan.read)
     patterns = LIKES.findall(node.filter)
     is_short = bool(patterns) and " ~" not in LIKES.sub("", node.filter) and all(map(is_too_short, patterns))
-    keys = list(dict.fromkeys(map(_key, each)))
+    types = [_type(search, table_facts(node, context.facts)) for search in each]
+    keys = list(dict.fromkeys(map(_key, each, types)))
+    no_text = next((s for s, type_name in zip(each, types, strict=True) if _compares_no_text(s, type_name)), None)
     table = table_sql(node, context.facts)
     is_alone = not whole.scans.are_partitions  # of partitions the index belongs on the table above, unnamed here
     fixes: tuple[Fix, ...] = ()
@@ -78,7 +83,9 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
             f"{whole.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: no B-tree index can serve"
             f" {shown(text, 200)}."
         ),
-        hint=_hint(each[0], _all_of(keys), is_short),
+        hint=_hint_as_text(no_text)
+        if no_text is not None and not is_short
+        else _hint(each[0], _all_of(keys), is_short),
         evidence={"rows_read": round(scan.read), "rows_kept": round(scan.kept), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         fixes=fixes,
@@ -127,17 +134,32 @@ def is_too_short(pattern: str) -> bool:
     return all(len(piece.strip() and piece) < LETTERS and piece.strip() != REDACTED for piece in pieces)
 
 
-def _key(search: Comparison) -> str | None:
-    """What an index would hold: the column, or it in capitals or small letters; None: some other expression."""
+def _type(search: Comparison, table: TableFacts | None) -> str | None:
+    """Of the column; None where nobody knows it."""
+    column = table.column(search.columns[0].name) if table is not None else None
+    if column is not None:
+        return type_of(column)
+    return "citext" if "::citext" in search.text else None
+
+
+def _key(search: Comparison, type_name: str | None) -> str | None:
+    """What an index would hold: the column, or it in capitals or small letters; None: an expression or a collation of
+    its own, or a type that gin_trgm_ops does not serve."""
     column = quote_identifier(search.columns[0].name)
-    if search.operators or not RELABELLED.issuperset(search.casts):
+    if search.operators or search.names_collation or not RELABELLED.issuperset(search.casts):
+        return None
+    if type_name not in (None, *TEXTS):
         return None
     match search.functions:
-        case ():
+        case () if type_name not in NO_TEXTS or (type_name == "citext" and search.casts):
             return column
-        case (function,) if function in CASES:
+        case (function,) if function in CASES and f".{function}(" not in search.text:  # of a schema: somebody's own
             return f"{function}({column})"
     return None
+
+
+def _compares_no_text(search: Comparison, type_name: str | None) -> bool:
+    return type_name in NO_TEXTS and not (search.functions or search.operators or search.casts)
 
 
 def _all_of(keys: list[str | None]) -> str:
@@ -145,6 +167,15 @@ def _all_of(keys: list[str | None]) -> str:
     if len(known) == len(keys):
         return and_list(known)
     return "that expression" if len(keys) == 1 else "those expressions"
+
+
+def _hint_as_text(search: Comparison) -> str:
+    as_text = f"{quote_identifier(search.columns[0].name)}::text"
+    return (
+        "gin_trgm_ops (extension pg_trgm) serves comparisons of text, not of citext and char(n): compare"
+        f" {as_text} (by ILIKE or ~* where case does not matter), and a GIN index on ({as_text}) serves it, from three"
+        " letters in a row on."
+    )
 
 
 def _hint(search: Comparison, what: str, is_short: bool) -> str:
@@ -155,7 +186,7 @@ def _hint(search: Comparison, what: str, is_short: bool) -> str:
         )
     equal = (
         f" Without a wildcard, lower({what}) = lower(value) with an index on lower({what}) does."
-        if search.operator == "~~*" and not search.leading_wildcard
+        if search.operator == "~~*" and not search.leading_wildcard and what == quote_identifier(search.columns[0].name)
         else ""
     )
     return (
