@@ -8,13 +8,14 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.alter_table import AT, relation_name
 from analyzer.review.column_types import CASTABLE, ColumnType, is_castable, needs_using
+from analyzer.review.indexable import takes_no_index
 from analyzer.review.objects_dropped import is_absent, objects_dropped
 from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, name_parts
+from analyzer.statements.tree import Node, function_name, name_parts, walk
 
 UNFIT = Rule("MG019", "Does not fit what is there")
 APPLIED = "See whether the migration was applied here already, or one before it was not."
@@ -23,6 +24,7 @@ SPOKEN = {"v": "view", "m": "materialized view", "f": "foreign table"}
 # statements that make what they do not name
 MAKE_ANY = (ast.CreateExtensionStmt, ast.ImportForeignSchemaStmt)
 MAKE_INDEXES = (*MAKE_ANY, ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)  # and sequences
+MAKE_NOTHING = frozenset({"set_config", "setval", "nextval", "count", "now"})
 TEMPORARY = "t"  # pg_class.relpersistence
 NEED_COLUMN = frozenset({
     Kind.DROP_COLUMN, Kind.ALTER_TYPE, Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.SET_DEFAULT, Kind.RENAME_COLUMN,
@@ -90,6 +92,15 @@ def index_fits(at: StepContext) -> Findings:
     elif not action.if_exists:
         message = f"It fails: schema {table.schema} has an index {action.name} already."
         yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=action.name)
+
+
+def takes_index(at: StepContext) -> Findings:
+    """CREATE INDEX on a view, a foreign table or a sequence."""
+    is_index = at.action.kind is Kind.CREATE_INDEX and at.action.relation is not None
+    what = takes_no_index(at.relation, at.known) if is_index and not at.known.is_unclear else None
+    if what is not None:
+        hint = "Index the tables that it reads." if what == "a view" else "See what it was meant for."
+        yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {at.name} is {what}, which takes no index.", hint)
 
 
 def _index_named(at: StepContext, schema: str) -> IndexFacts | None:
@@ -191,7 +202,16 @@ def _may_be_made(name: TableName, what: str, at: StepContext) -> bool:
     """By a statement before that names it, or makes what it does not name."""
     statements = [(step.sql, step.actions[0].statement) for step in at.earlier]
     make = MAKE_INDEXES if what in ("index", "sequence") else MAKE_ANY
-    return any(isinstance(s, make) or (name.name in sql and not isinstance(s, ast.DropStmt)) for sql, s in statements)
+    return any(
+        isinstance(s, make) or _calls(s) or (name.name in sql and not isinstance(s, ast.DropStmt))
+        for sql, s in statements
+    )
+
+
+def _calls(statement: Node) -> bool:
+    """Whether a SELECT calls a function that may make tables, as those of extensions and of one's own do."""
+    nodes = walk(statement) if isinstance(statement, ast.SelectStmt) else ()
+    return any(isinstance(node, ast.FuncCall) and function_name(node) not in MAKE_NOTHING for node in nodes)
 
 
 def view_keeps_columns(at: StepContext) -> Findings:
@@ -257,6 +277,6 @@ def _index(name: TableName, at: StepContext) -> tuple[TableFacts | None, IndexFa
 
 
 RULES = (
-    column_fits, column_takes_change, index_fits, table_fits, type_fits, dropped_is_there, view_keeps_columns,
+    column_fits, column_takes_change, index_fits, takes_index, table_fits, type_fits, dropped_is_there, view_keeps_columns,
     index_is_of_a_partition,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from pglast.stream import RawStream
 from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import changes_all_rows
 from analyzer.review.facts_at_statement import Known
+from analyzer.review.indexable import takes_no_index
 from analyzer.review.locks import locks_of, name_of
 from analyzer.review.partitions import bounds_as_check, missing_indexes
 from analyzer.review.safe_sequence.added_column import added_column
@@ -65,7 +66,7 @@ def _alone(action: Action, statement_sql: str) -> str:
 
 def _create_index(action: Action, known: Known) -> list[SafeStep] | None:
     table = known.table(action.relation)
-    if action.is_concurrent or action.is_only:
+    if action.is_concurrent or action.is_only or (action.relation and takes_no_index(action.relation, known)):
         return None
     if table is not None and table.kind == "p":
         return list(_index_of_partitions(action, known))
@@ -96,6 +97,8 @@ def _drop_index(action: Action, known: Known) -> list[SafeStep] | None:
     index = next((i for i in owner.indexes if i.name == action.name), None) if owner else None
     if action.is_concurrent or action.is_cascade or (owner is not None and owner.kind == "p"):
         return None
+    if owner is None and known.facts is not None and not known.indexes and not known.new and not known.is_unclear:
+        return None  # there is none
     if index is not None and (index.backs_constraint or index.parent_oid is not None):
         return None
     if_exists = "IF EXISTS " if action.if_exists else ""
