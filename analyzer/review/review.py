@@ -83,6 +83,9 @@ WHILE_IT_RUNS = (
 REFUSED = {rule.code for rule in (fails.IN_TRANSACTION, fails.TOO_OLD, exists.UNFIT, rests_on.VIEWS, rests_on.NEEDED)}
 CODE = "What it runs cannot be looked into."
 EACH_TABLE = "Each of its tables is locked as by REINDEX TABLE, one after the other; which are large is not told."
+EACH_OF_DOMAIN = (
+    "Each table with a column of the domain is read whole under SHARE, which blocks writes; which, is not told."
+)
 UTC = ("UTC", "ETC/UTC", "GMT")
 SETTINGS = ("search_path", "timezone", "session_replication_role")
 BY_HAND = (Kind.DROP_CONSTRAINT, Kind.DROP_VIEW, Kind.DROP_MATVIEW, Kind.DROP_TRIGGER, Kind.DROP_OTHER)
@@ -269,6 +272,8 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
     for action in step.actions:
         if action.kind is Kind.CODE:
             yield CODE
+        if action.kind is Kind.DOMAIN and known.facts is None:
+            yield EACH_OF_DOMAIN
         if action.kind is Kind.REINDEX_MANY and not action.is_concurrent:
             yield EACH_TABLE
         is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade and not called_by_name.judges(action)

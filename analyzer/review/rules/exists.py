@@ -277,6 +277,6 @@ def _index(name: TableName, at: StepContext) -> tuple[TableFacts | None, IndexFa
 
 
 RULES = (
-    column_fits, column_takes_change, index_fits, takes_index, table_fits, type_fits, dropped_is_there, view_keeps_columns,
-    index_is_of_a_partition,
+    column_fits, column_takes_change, index_fits, takes_index, table_fits, type_fits, dropped_is_there,
+    view_keeps_columns, index_is_of_a_partition,
 )  # fmt: skip

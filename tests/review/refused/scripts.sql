@@ -278,6 +278,12 @@ create function nowhere() returns int language sql as 'select 1'; drop function 
 drop type unused; drop type unused; -- not told
 select make_one(); drop table made_by_code;
 select make_one(); drop index made_by_code_pkey; -- not told
+-- domains
+alter domain in_arrays add check (value > 0);
+alter domain under_them set not null;
+alter domain in_arrays add check (value > 0) not valid;
+drop table of_arrays; alter domain in_arrays add check (value > 0);
+alter table of_arrays drop column a; alter domain in_arrays add check (value > 0);
 -- what takes no index
 create index on alones (b);
 create unique index if not exists x on far (a);
