@@ -36,7 +36,7 @@ from analyzer.review.rules.rule import StepContext
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
-from analyzer.review.savepoints import begun, taken_back
+from analyzer.review.savepoints import begun, ends_transaction, taken_back
 from analyzer.review.settings import values_of
 from analyzer.review.timeouts import timeouts
 from analyzer.review.way_back import CONSTRAINTS, LOST, undo_of
@@ -149,13 +149,17 @@ def review(migration: Migration, version: int, live: LiveFacts | None) -> Review
     paths, zones, roles = (tuple(values_of(name, migration.steps, back)) for name in SETTINGS)
     for number, step in enumerate(migration.steps):
         known.path, known.is_utc = paths[number], (zones[number] or ("",))[0].upper() in UTC
-        known.is_replica = roles[number] == ("replica",)
+        known.is_replica = [v.lower() for v in roles[number] or ()] == ["replica"]
         reviewed.append(_reviewed(number, migration, known, held, back))
         known = reviewed[-1].known.copy()
         for action in step.actions:
             _note(action, known)
         if back.get(number) == number:
-            known = reviewed[begun(back, number)].known.copy()
+            first = begun(back, number)
+            known = reviewed[first].known.copy()
+            for other in (n for n in range(first, number) if n not in back):  # beside a prepared transaction
+                for action in migration.steps[other].actions:
+                    _note(action, known)
     kept = [each for each in reviewed if each.taken_back is None]
     there, gone = _way_back(kept, known)
     reviewed = with_safe_sequences(reviewed, migration.framework)
@@ -234,8 +238,10 @@ def _reviewed(
     steps around it those count that nothing took back before it, or takes back later.
     """
     step, by = migration.steps[number], back.get(number)
-    earlier = tuple(s for n, s in enumerate(migration.steps[:number]) if back.get(n, number) >= number)
-    later = tuple(s for n, s in enumerate(migration.steps) if n > number and back.get(n, by) == by)
+    earlier, later = migration.steps[:number], migration.steps[number + 1 :]
+    if back:
+        earlier = tuple(s for n, s in enumerate(earlier) if back.get(n, number) >= number)
+        later = tuple(s for n, s in enumerate(later, number + 1) if back.get(n, by) == by)
     during = known.copy()
     effects, findings = [], []
     safe = safe_steps(step.actions, step.sql, known)
@@ -291,7 +297,7 @@ def _relations(action: Action) -> Iterator[TableName]:
 
 def _spans(reviewed: list[Reviewed], back: Mapping[int, int]) -> Iterator[Span]:
     """Without the locks that a ROLLBACK to a savepoint frees."""
-    freed = {n for n, by in back.items() if reviewed[by].step.actions[0].kind is not Kind.ROLLBACK}
+    freed = {n for n, by in back.items() if not ends_transaction(reviewed[by].step)}
     numbers = dict.fromkeys(r.step.transaction for r in reviewed if not r.step.is_alone)
     for number in numbers:
         inside = [r for r in reviewed if r.step.transaction == number]
