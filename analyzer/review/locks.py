@@ -11,7 +11,7 @@ from analyzer.review.columns_of_type import tables_of_type, type_altered
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.idle import does_nothing
 from analyzer.review.lock_modes import Lock, Mode
-from analyzer.review.objects_dropped import objects_dropped
+from analyzer.review.objects_dropped import Dropped, is_absent, objects_dropped
 from analyzer.review.through_views import VIEW, WRITES, table_written, tables_behind
 from analyzer.schema.facts import ForeignKeyFacts, TableFacts
 from analyzer.statements.parse import TableName
@@ -89,7 +89,10 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
         yield Lock(action.others[0], _SRE, "a sequence: nextval() waits")
         return
     if kind in (Kind.RENAME_SEQUENCE, Kind.DROP_OTHER):
-        yield from (Lock(sequence, _AE, "a sequence: nextval() waits") for sequence in action.others)
+        for sequence in action.others:
+            is_there = kind is not Kind.DROP_OTHER or not is_absent(Dropped(sequence, "sequence"), known)
+            if is_there or known.is_new(sequence):
+                yield Lock(sequence, _AE, "a sequence: nextval() waits")
         return
     if kind is Kind.REPLACE_VIEW and known.table(relation) is None:
         return

@@ -196,6 +196,15 @@ def _moved(name: TableName | None, moves: Sequence[Action], known: Known) -> Tab
     return name
 
 
+def _with_known(each: Reviewed) -> Iterator[tuple[Action, Known]]:
+    """Each action with what is known before it."""
+    during = each.known if len(each.step.actions) == 1 else each.known.copy()
+    for action in each.step.actions:
+        yield action, during if len(each.step.actions) == 1 else during.copy()
+        if len(each.step.actions) > 1:
+            _note(action, during)
+
+
 def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[str]]:
     """Statements that undo the migration, the last first; and what they do not bring back. A table that the file makes
     goes as a whole, if it is there in the end: what was done to it needs no undoing, but for its names.
@@ -203,25 +212,27 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
     there: list[str] = []
     gone: list[str] = []
     moves: list[Action] = []  # of later statements, the last first
-    dropped: set[tuple[str, str]] = set()  # constraints, by later statements; and parts of an index, which go with it
+    dropped: set[tuple[str, str]] = (
+        set()
+    )  # constraints and indexes, by later statements; and parts of an index, which go with it
     for each in reversed(reviewed):
-        for action in reversed(each.step.actions):
+        for action, known in reversed([*_with_known(each)]):
             if REFUSED & {f.code for f in each.findings if f.severity is Severity.CRITICAL}:
                 continue
-            is_made = action.kind in NEW_RELATIONS or (action.kind in MOVED and each.known.is_new(action.relation))
+            is_made = action.kind in NEW_RELATIONS or (action.kind in MOVED and known.is_new(action.relation))
             moves += [action] if action.kind in MOVED else []
-            if does_nothing(action, each.known) or (not is_made and each.known.is_new(action.relation)):
+            if does_nothing(action, known) or (not is_made and known.is_new(action.relation)):
                 continue
-            named = each.known.key(action.relation) if action.relation is not None else ""
+            named = known.key(action.relation) if action.relation is not None else ""
             if action.kind is Kind.DROP_CONSTRAINT:
                 dropped.add((named, action.name))
-            elif action.kind is Kind.ATTACH_INDEX:
-                dropped.add(("", action.others[1].name))
+            elif action.kind in (Kind.ATTACH_INDEX, Kind.DROP_INDEX):
+                dropped.add(("", action.others[-1].name))
             if {(named, action.name), ("", action.name)} & dropped and action.kind in (*CONSTRAINTS, Kind.CREATE_INDEX):
                 continue
             if is_made and not after.is_new(_moved(action.relation, moves, after)):
                 continue
-            lost, undo = LOST.get(action.kind), undo_of(action, each.known)
+            lost, undo = LOST.get(action.kind), undo_of(action, known)
             if lost is not None:
                 gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
             elif undo is None and action.kind in BY_HAND:
