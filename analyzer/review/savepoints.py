@@ -49,7 +49,8 @@ def _take_back(back: dict[int, int], steps: Iterable[int], number: int) -> None:
 
 def ends_prepared(step: MigrationStep) -> bool:
     """Whether it is a ROLLBACK PREPARED, by which settings stay."""
-    return getattr(step.actions[0].statement, "kind", None) == KINDS.TRANS_STMT_ROLLBACK_PREPARED
+    statement = step.actions[0].statement
+    return isinstance(statement, ast.TransactionStmt) and bool(statement.kind == KINDS.TRANS_STMT_ROLLBACK_PREPARED)
 
 
 def ends_transaction(step: MigrationStep) -> bool:

@@ -11,7 +11,6 @@ from analyzer.review.safe_sequence.constraints import default_name
 from analyzer.review.safe_sequence.names import index_name
 from analyzer.review.safe_sequence.safe_step import relation_sql
 from analyzer.review.work import key_columns, words
-from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
 
@@ -97,10 +96,6 @@ def _key_before(action: Action, relation: TableName, known: Known) -> Iterator[s
     yield from (i.definition for i in (table.indexes if table else ()) if i.name == action.using_index)
 
 
-def _is_gone(table: TableFacts, of: ForeignKeyFacts | IndexFacts, known: Known) -> bool:
-    return known.is_dropped(table, "") or known.is_dropped(table, of.name)
-
-
 def name_given(action: Action, known: Known) -> str:
     """Of a constraint or an index, also where PostgreSQL chooses it: with a number where the name is taken."""
     relation, table = action.relation, known.table(action.relation)
@@ -110,9 +105,9 @@ def name_given(action: Action, known: Known) -> str:
     is_index = action.kind is Kind.CREATE_INDEX
     name = index_name(relation.name, action.columns) if is_index else default_name(action, relation)
     there = {c.name for c in known.checks_of(relation)}
-    for other in known.facts or ():
+    for other in (t for t in known.facts or () if not known.is_dropped(t, "")):
         keys = other.foreign_keys if other is table else ()
-        here = [each for each in (*keys, *other.indexes) if not _is_gone(other, each, known)]
-        there |= {known.name_now(other, each.name) for each in here}
+        names = {*(key.name for key in keys), *(index.name for index in other.indexes)}
+        there |= {known.name_now(other, each) for each in names if not known.is_dropped(other, each)}
     numbered = (f"{name}{number}" for number in count(1))
     return name if name not in there else next(each for each in numbered if each not in there)

@@ -22,7 +22,7 @@ APPLIED = "See whether the migration was applied here already, or one before it 
 KINDS = {Kind.DROP_TABLE: "rp", Kind.DROP_VIEW: "v", Kind.DROP_MATVIEW: "m"}  # pg_class.relkind
 SPOKEN = {"v": "view", "m": "materialized view", "f": "foreign table"}
 # statements that make what they do not name
-MAKE_ANY = (ast.CreateExtensionStmt, ast.ImportForeignSchemaStmt)
+MAKE_ANY = (ast.CreateExtensionStmt, ast.ImportForeignSchemaStmt, ast.DoStmt, ast.CallStmt, ast.ExecuteStmt)
 MAKE_INDEXES = (*MAKE_ANY, ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)  # and sequences
 MAKE_NOTHING = frozenset({"set_config", "setval", "nextval", "count", "now"})
 TEMPORARY = "t"  # pg_class.relpersistence
@@ -174,7 +174,7 @@ def dropped_is_there(at: StepContext) -> Findings:
     """Of a sequence, function or type, a table, view or index: without IF EXISTS, or of another kind."""
     action = at.action
     for name, what in () if at.known.is_unclear else _absent(at):
-        if not _may_be_made(name, what, at):
+        if not may_be_made(name, what, at):
             message = f"It fails: there is no {what} {name}."
             yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=str(name))
     table, kinds = at.table, KINDS.get(action.kind)
@@ -198,7 +198,7 @@ def _absent(at: StepContext) -> Iterator[tuple[TableName, str]]:
         yield action.others[0], "index"
 
 
-def _may_be_made(name: TableName, what: str, at: StepContext) -> bool:
+def may_be_made(name: TableName, what: str, at: StepContext) -> bool:
     """By a statement before that names it, or makes what it does not name."""
     statements = [(step.sql, step.actions[0].statement) for step in at.earlier]
     make = MAKE_INDEXES if what in ("index", "sequence") else MAKE_ANY
@@ -217,7 +217,7 @@ def _calls(statement: Node) -> bool:
 def view_keeps_columns(at: StepContext) -> Findings:
     """CREATE OR REPLACE VIEW: those that are there first, by the same names."""
     statement = at.action.statement
-    if not isinstance(statement, ast.ViewStmt) or not statement.replace or at.known.is_unclear:
+    if at.action.kind is not Kind.REPLACE_VIEW or at.known.is_unclear:
         return
     name = relation_name(statement.view)
     view, columns = at.known.table(name), _columns(statement)

@@ -291,6 +291,7 @@ create index x on numbers (last_value);
 create index x on lines_mat (order_id);
 alter view alones rename to alones_2; create table alones (b int); create index on alones (b);
 -- views written anew
+create or replace temp view alones as select 1 as z;
 create or replace view alones as select a from alone;
 create or replace view alones as select b, a from alone;
 create or replace view alones as select b as a from alone;
