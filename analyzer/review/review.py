@@ -228,6 +228,8 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
                 dropped.add((named, action.name))
             elif action.kind in (Kind.ATTACH_INDEX, Kind.DROP_INDEX):
                 dropped.add(("", action.others[-1].name))
+            if action.kind in CONSTRAINTS and action.using_index:
+                dropped.add(("", action.using_index))  # which the constraint has from then on
             if {(named, action.name), ("", action.name)} & dropped and action.kind in (*CONSTRAINTS, Kind.CREATE_INDEX):
                 continue
             if is_made and not after.is_new(_moved(action.relation, moves, after)):

@@ -15,7 +15,7 @@ from analyzer.review.safe_sequence.added_column import added_column
 from analyzer.review.safe_sequence.backfill import batches
 from analyzer.review.safe_sequence.changed_type import changed_type
 from analyzer.review.safe_sequence.constraints import add_key, add_not_valid, set_not_null
-from analyzer.review.safe_sequence.names import constraint_name, index_name, object_name
+from analyzer.review.safe_sequence.names import constraint_name, index_columns, index_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
 from analyzer.review.work import work_of
 from analyzer.schema.facts import IndexFacts
@@ -78,16 +78,16 @@ def _index_of_partitions(action: Action, known: Known) -> Iterator[SafeStep]:
     table, relation = known.table(action.relation), action.relation
     assert table is not None
     assert relation is not None
-    whole = action.name or index_name(relation.name, action.columns)
+    whole = action.name or index_name(relation.name, index_columns(action.node))
     only = with_changes(action.statement.relation, inh=False)
     yield brief(RawStream()(with_changes(action.statement, idxname=whole, relation=only)))
     leaves = [part for part in known.partitions_of(table) if part.kind == "r"]
     for part in leaves:
         target = with_changes(action.statement.relation, schemaname=part.schema, relname=part.name)
-        name = index_name(part.name, action.columns)
+        name = index_name(part.name, index_columns(action.node))
         yield _alone_step(with_changes(action.statement, idxname=name, relation=target, concurrent=True))
     for part in leaves:
-        name = index_name(part.name, action.columns)
+        name = index_name(part.name, index_columns(action.node))
         above = relation_sql(TableName(table.schema, whole))
         yield brief(f"ALTER INDEX {above} ATTACH PARTITION {relation_sql(TableName(part.schema, name))}")
 
