@@ -80,7 +80,8 @@ WHILE_IT_RUNS = (
     called_by_name.sets_back_for_good,
     reversible.lacks_way_back,
 )
-REFUSED = {rule.code for rule in (fails.IN_TRANSACTION, fails.TOO_OLD, exists.UNFIT, rests_on.VIEWS, rests_on.NEEDED)}
+FAILING = (fails.IN_TRANSACTION, fails.TOO_OLD, fails.CONCURRENT, exists.UNFIT, rests_on.VIEWS, rests_on.NEEDED)
+REFUSED = {rule.code for rule in FAILING}
 CODE = "What it runs cannot be looked into."
 EACH_TABLE = "Each of its tables is locked as by REINDEX TABLE, one after the other; which are large is not told."
 EACH_OF_DOMAIN = (
