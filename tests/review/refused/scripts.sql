@@ -278,6 +278,12 @@ create function nowhere() returns int language sql as 'select 1'; drop function 
 drop type unused; drop type unused; -- not told
 select make_one(); drop table made_by_code;
 select make_one(); drop index made_by_code_pkey; -- not told
+-- keys of partitioned tables
+create unique index on only p (id);
+alter table only by_two add unique (a);
+alter table by_expression add unique (k);
+create index on by_expression (k);
+create unique index on by_collation (k);
 -- domains
 alter domain in_arrays add check (value > 0);
 alter domain under_them set not null;
