@@ -36,7 +36,7 @@ def column_fits(at: StepContext) -> Findings:
     if action.relation is None or action.if_exists:
         return
     is_there = at.known.has_column(action.relation, action.column)
-    if action.kind is Kind.ADD_COLUMN and is_there:
+    if action.kind is Kind.ADD_COLUMN and is_there and not _may_have_gone(at):
         yield UNFIT.finding(
             at, Severity.CRITICAL, f"It fails: {at.name} has a column {action.column} already.", APPLIED,
             subject=f"{at.name}.{action.column}",
@@ -46,6 +46,12 @@ def column_fits(at: StepContext) -> Findings:
             at, Severity.CRITICAL, f"It fails: {at.name} has no column {action.column}.", APPLIED,
             subject=f"{at.name}.{action.column}",
         )  # fmt: skip
+
+
+def _may_have_gone(at: StepContext) -> bool:
+    """With a type, an extension or a schema that the file dropped with CASCADE."""
+    actions = (action for step in at.earlier for action in step.actions)
+    return any(action.kind in (Kind.DROP_OTHER, Kind.DROP_SCHEMA) and action.is_cascade for action in actions)
 
 
 def column_takes_change(at: StepContext) -> Findings:
@@ -121,6 +127,7 @@ def table_fits(at: StepContext) -> Findings:
         and not action.if_exists
         and at.table is not None
         and not _is_temporary(action.statement)
+        and not _may_have_gone(at)
     ):
         table = at.table
         if action.relation is not None and (action.relation.schema or table.schema == at.known.first_schema):
