@@ -18,10 +18,13 @@ class CheckConstraint:
 
 @dataclass(frozen=True, slots=True)
 class DomainFacts:
-    """``base_type`` is format_type() of the type below; ``has_constraints``: a CHECK or NOT NULL."""
+    """``base_type`` is format_type() of the type below; ``has_constraints``: a CHECK or NOT NULL; ``over``: the domain
+    that it is made of, or "".
+    """
 
     base_type: str
     has_constraints: bool
+    over: str = ""
 
 
 @dataclass(frozen=True, slots=True)

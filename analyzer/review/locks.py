@@ -4,18 +4,17 @@ Source: the manual, 13.3.1, and AlterTableGetLockLevel() in tablecmds.c; tests/r
 and reads pg_locks. ACCESS SHARE and ROW SHARE are left out: nothing waits for them that ROW EXCLUSIVE would let pass.
 """
 
-import re
 from collections.abc import Iterator
 
 from analyzer.review.actions import Action, Kind
+from analyzer.review.columns_of_type import tables_of_type, type_altered
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.idle import does_nothing
 from analyzer.review.lock_modes import Lock, Mode
+from analyzer.review.objects_dropped import Dropped, is_absent, objects_dropped
 from analyzer.review.through_views import VIEW, WRITES, table_written, tables_behind
 from analyzer.schema.facts import ForeignKeyFacts, TableFacts
-from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import name_parts
 
 __all__ = ["Lock", "Mode", "domain_tables", "locks_of", "mode_of", "name_of", "referencing"]
 
@@ -84,11 +83,16 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
             Lock(name_of(t), Mode.SHARE, f"has a column of domain {action.name}") for t in domain_tables(action, known)
         )
         return
+    if kind is Kind.DROP_OTHER and action.is_cascade:
+        yield from _of_dropped_type(action, known)
     if kind is Kind.ALTER_SEQUENCE:
         yield Lock(action.others[0], _SRE, "a sequence: nextval() waits")
         return
     if kind in (Kind.RENAME_SEQUENCE, Kind.DROP_OTHER):
-        yield from (Lock(sequence, _AE, "a sequence: nextval() waits") for sequence in action.others)
+        for sequence in action.others:
+            is_there = kind is not Kind.DROP_OTHER or not is_absent(Dropped(sequence, "sequence"), known)
+            if is_there or known.is_new(sequence):
+                yield Lock(sequence, _AE, "a sequence: nextval() waits")
         return
     if kind is Kind.REPLACE_VIEW and known.table(relation) is None:
         return
@@ -145,11 +149,16 @@ def _behind(action: Action, view: TableFacts, mode: Mode, known: Known) -> Itera
 
 
 def domain_tables(action: Action, known: Known) -> list[TableFacts]:
-    """Tables with rows that have a column of the domain."""
-    *schema, name = name_parts(action.statement.typeName)
-    written = re.compile(rf"({re.escape(schema[-1]) if schema else '[^.]+'}\.)?{re.escape(quote_identifier(name))}")
-    is_of = {c.type_name for t in known.facts or () for c in t.columns if written.fullmatch(c.type_name)}
-    return [t for t in known.facts or () if t.kind in "rm" and any(c.type_name in is_of for c in t.columns)]
+    """Tables with rows that have a column of the domain, or of one over it."""
+    return tables_of_type([type_altered(action.statement)], known)
+
+
+def _of_dropped_type(action: Action, known: Known) -> Iterator[Lock]:
+    types = [dropped.name for dropped in objects_dropped(action.statement) if dropped.what == "type"]
+    for suffix in ("", "[]"):
+        for table in tables_of_type(types, known, "rpmf", suffix):
+            why = "dropped by CASCADE" if table.kind == "m" else f"loses columns of {action.name} by CASCADE"
+            yield Lock(name_of(table), Mode.ACCESS_EXCLUSIVE, why)
 
 
 def mode_of(action: Action) -> Mode | None:

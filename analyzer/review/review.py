@@ -36,7 +36,7 @@ from analyzer.review.rules.rule import StepContext
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
-from analyzer.review.savepoints import begun, taken_back
+from analyzer.review.savepoints import begun, ends_transaction, taken_back
 from analyzer.review.settings import values_of
 from analyzer.review.timeouts import timeouts
 from analyzer.review.way_back import CONSTRAINTS, LOST, undo_of
@@ -80,9 +80,13 @@ WHILE_IT_RUNS = (
     called_by_name.sets_back_for_good,
     reversible.lacks_way_back,
 )
-REFUSED = {rule.code for rule in (fails.IN_TRANSACTION, fails.TOO_OLD, exists.UNFIT, rests_on.VIEWS, rests_on.NEEDED)}
+FAILING = (fails.IN_TRANSACTION, fails.TOO_OLD, fails.CONCURRENT, exists.UNFIT, rests_on.VIEWS, rests_on.NEEDED)
+REFUSED = {rule.code for rule in FAILING}
 CODE = "What it runs cannot be looked into."
 EACH_TABLE = "Each of its tables is locked as by REINDEX TABLE, one after the other; which are large is not told."
+EACH_OF_DOMAIN = (
+    "Each table with a column of the domain is read whole under SHARE, which blocks writes; which, is not told."
+)
 UTC = ("UTC", "ETC/UTC", "GMT")
 SETTINGS = ("search_path", "timezone", "session_replication_role")
 BY_HAND = (Kind.DROP_CONSTRAINT, Kind.DROP_VIEW, Kind.DROP_MATVIEW, Kind.DROP_TRIGGER, Kind.DROP_OTHER)
@@ -146,13 +150,17 @@ def review(migration: Migration, version: int, live: LiveFacts | None) -> Review
     paths, zones, roles = (tuple(values_of(name, migration.steps, back)) for name in SETTINGS)
     for number, step in enumerate(migration.steps):
         known.path, known.is_utc = paths[number], (zones[number] or ("",))[0].upper() in UTC
-        known.is_replica = roles[number] == ("replica",)
+        known.is_replica = [v.lower() for v in roles[number] or ()] == ["replica"]
         reviewed.append(_reviewed(number, migration, known, held, back))
         known = reviewed[-1].known.copy()
         for action in step.actions:
             _note(action, known)
         if back.get(number) == number:
-            known = reviewed[begun(back, number)].known.copy()
+            first = begun(back, number)
+            known = reviewed[first].known.copy()
+            for other in (n for n in range(first, number) if n not in back):  # beside a prepared transaction
+                for action in migration.steps[other].actions:
+                    _note(action, known)
     kept = [each for each in reviewed if each.taken_back is None]
     there, gone = _way_back(kept, known)
     reviewed = with_safe_sequences(reviewed, migration.framework)
@@ -189,6 +197,15 @@ def _moved(name: TableName | None, moves: Sequence[Action], known: Known) -> Tab
     return name
 
 
+def _with_known(each: Reviewed) -> Iterator[tuple[Action, Known]]:
+    """Each action with what is known before it."""
+    during = each.known if len(each.step.actions) == 1 else each.known.copy()
+    for action in each.step.actions:
+        yield action, during if len(each.step.actions) == 1 else during.copy()
+        if len(each.step.actions) > 1:
+            _note(action, during)
+
+
 def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[str]]:
     """Statements that undo the migration, the last first; and what they do not bring back. A table that the file makes
     goes as a whole, if it is there in the end: what was done to it needs no undoing, but for its names.
@@ -196,25 +213,29 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
     there: list[str] = []
     gone: list[str] = []
     moves: list[Action] = []  # of later statements, the last first
-    dropped: set[tuple[str, str]] = set()  # constraints, by later statements; and parts of an index, which go with it
+    dropped: set[tuple[str, str]] = (
+        set()
+    )  # constraints and indexes, by later statements; and parts of an index, which go with it
     for each in reversed(reviewed):
-        for action in reversed(each.step.actions):
+        for action, known in reversed([*_with_known(each)]):
             if REFUSED & {f.code for f in each.findings if f.severity is Severity.CRITICAL}:
                 continue
-            is_made = action.kind in NEW_RELATIONS or (action.kind in MOVED and each.known.is_new(action.relation))
+            is_made = action.kind in NEW_RELATIONS or (action.kind in MOVED and known.is_new(action.relation))
             moves += [action] if action.kind in MOVED else []
-            if does_nothing(action, each.known) or (not is_made and each.known.is_new(action.relation)):
+            if does_nothing(action, known) or (not is_made and known.is_new(action.relation)):
                 continue
-            named = each.known.key(action.relation) if action.relation is not None else ""
+            named = known.key(action.relation) if action.relation is not None else ""
             if action.kind is Kind.DROP_CONSTRAINT:
                 dropped.add((named, action.name))
-            elif action.kind is Kind.ATTACH_INDEX:
-                dropped.add(("", action.others[1].name))
+            elif action.kind in (Kind.ATTACH_INDEX, Kind.DROP_INDEX):
+                dropped.add(("", action.others[-1].name))
+            if action.kind in CONSTRAINTS and action.using_index:
+                dropped.add(("", action.using_index))  # which the constraint has from then on
             if {(named, action.name), ("", action.name)} & dropped and action.kind in (*CONSTRAINTS, Kind.CREATE_INDEX):
                 continue
             if is_made and not after.is_new(_moved(action.relation, moves, after)):
                 continue
-            lost, undo = LOST.get(action.kind), undo_of(action, each.known)
+            lost, undo = LOST.get(action.kind), undo_of(action, known)
             if lost is not None:
                 gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
             elif undo is None and action.kind in BY_HAND:
@@ -231,8 +252,10 @@ def _reviewed(
     steps around it those count that nothing took back before it, or takes back later.
     """
     step, by = migration.steps[number], back.get(number)
-    earlier = tuple(s for n, s in enumerate(migration.steps[:number]) if back.get(n, number) >= number)
-    later = tuple(s for n, s in enumerate(migration.steps) if n > number and back.get(n, by) == by)
+    earlier, later = migration.steps[:number], migration.steps[number + 1 :]
+    if back:
+        earlier = tuple(s for n, s in enumerate(earlier) if back.get(n, number) >= number)
+        later = tuple(s for n, s in enumerate(later, number + 1) if back.get(n, by) == by)
     during = known.copy()
     effects, findings = [], []
     safe = safe_steps(step.actions, step.sql, known)
@@ -269,6 +292,8 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
     for action in step.actions:
         if action.kind is Kind.CODE:
             yield CODE
+        if action.kind is Kind.DOMAIN and known.facts is None:
+            yield EACH_OF_DOMAIN
         if action.kind is Kind.REINDEX_MANY and not action.is_concurrent:
             yield EACH_TABLE
         is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade and not called_by_name.judges(action)
@@ -286,7 +311,7 @@ def _relations(action: Action) -> Iterator[TableName]:
 
 def _spans(reviewed: list[Reviewed], back: Mapping[int, int]) -> Iterator[Span]:
     """Without the locks that a ROLLBACK to a savepoint frees."""
-    freed = {n for n, by in back.items() if reviewed[by].step.actions[0].kind is not Kind.ROLLBACK}
+    freed = {n for n, by in back.items() if not ends_transaction(reviewed[by].step)}
     numbers = dict.fromkeys(r.step.transaction for r in reviewed if not r.step.is_alone)
     for number in numbers:
         inside = [r for r in reviewed if r.step.transaction == number]

@@ -6,7 +6,7 @@ from pglast import ast, enums
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.files.migration import MigrationStep
-from analyzer.review.savepoints import begun
+from analyzer.review.savepoints import begun, ends_prepared
 from analyzer.statements.tree import Node, function_name, walk
 
 Value = tuple[str, ...] | None  # None: as the server and the role have it
@@ -24,7 +24,7 @@ def values_of(setting: str, steps: Sequence[MigrationStep], back: Mapping[int, i
             transaction, local = step.transaction, None
         yield session if local is None else local[0]
         before.append((session, local))
-        if back.get(number) == number:
+        if back.get(number) == number and not ends_prepared(step):
             session, local = before[begun(back, number)]
         for action in step.actions:
             for is_local, value in _given(action, setting):

@@ -291,6 +291,12 @@ def _set_schema(statement: Node) -> Iterator[Action]:
         yield Action(Kind.RENAME_SEQUENCE, name=statement.newschema, others=named, statement=statement)
 
 
+def _replace_view(statement: Node) -> Iterator[Action]:
+    """Not of a temporary one, which stands in a schema of the session's own."""
+    if statement.replace and statement.view.relpersistence != "t":
+        yield Action(Kind.REPLACE_VIEW, relation_name(statement.view), statement=statement)
+
+
 READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
     ast.AlterTableStmt: alter_table, ast.DropStmt: _drop, ast.RenameStmt: _rename, ast.CreateStmt: _create_table,
     ast.CreateTableAsStmt: _create_as, ast.IndexStmt: _create_index, ast.ReindexStmt: _reindex,
@@ -324,7 +330,7 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
     ]),
     ast.AlterDomainStmt: _domain, ast.ExplainStmt: _explain,
     ast.AlterPublicationStmt: lambda s: _publication(s) if s.action != REMOVES else iter(()),
-    ast.ViewStmt: lambda s: iter([Action(Kind.REPLACE_VIEW, relation_name(s.view), statement=s)] if s.replace else ()),
+    ast.ViewStmt: _replace_view,
 }  # fmt: skip
 
 __all__ = ["actions_of", "new_column"]

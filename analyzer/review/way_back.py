@@ -1,6 +1,7 @@
 """The statements that undo an action, where that can be: and what cannot be brought back."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 from pglast import enums
@@ -8,11 +9,12 @@ from pglast import enums
 from analyzer.review.actions import Action, Kind
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.constraints import default_name
-from analyzer.review.safe_sequence.names import index_name
+from analyzer.review.safe_sequence.names import index_columns, index_name
 from analyzer.review.safe_sequence.safe_step import relation_sql
 from analyzer.review.work import key_columns, words
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
+from analyzer.statements.tree import name_parts
 
 CONSTRAINTS = frozenset({
     Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_EXCLUDE, Kind.ADD_NOT_NULL,
@@ -103,8 +105,13 @@ def name_given(action: Action, known: Known) -> str:
     if action.name or action.using_index:
         return action.name or action.using_index
     is_index = action.kind is Kind.CREATE_INDEX
-    name = index_name(relation.name, action.columns) if is_index else default_name(action, relation)
-    there = {key.name for key in table.foreign_keys} | {c.name for c in known.checks_of(relation)} if table else set()
-    there |= {index.name for other in known.facts or () for index in other.indexes}
+    including = name_parts(getattr(getattr(action.node, "def_", None), "including", None) or ())
+    made = replace(action, columns=(*action.columns, *including))
+    name = index_name(relation.name, index_columns(action.node)) if is_index else default_name(made, relation)
+    there = {c.name for c in known.checks_of(relation)}
+    for other in (t for t in known.facts or () if table and t.schema == table.schema and not known.is_dropped(t, "")):
+        keys = other.foreign_keys if other is table else ()
+        names = {*(key.name for key in keys), *(index.name for index in other.indexes)}
+        there |= {known.name_now(other, each) for each in names if not known.is_dropped(other, each)}
     numbered = (f"{name}{number}" for number in count(1))
     return name if name not in there else next(each for each in numbered if each not in there)

@@ -12,6 +12,7 @@ from analyzer.review.column_types import ColumnType, change, fields_words, type_
 from analyzer.review.defaults import is_volatile
 from analyzer.review.effects import TableWork, WorkKind
 from analyzer.review.facts_at_statement import Known
+from analyzer.review.indexable import takes_no_index
 from analyzer.review.locks import domain_tables, name_of
 from analyzer.review.partitions import attach_work, default_partition_work
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, TableFacts
@@ -71,7 +72,7 @@ def _work(action: Action, known: Known) -> Iterator[TableWork]:
     elif kind in (Kind.SET_LOGGED, Kind.SET_UNLOGGED):
         yield from _logged(action, relation, known)
     elif kind is Kind.CREATE_INDEX and not (action.is_only and _is_partitioned(relation, known)):
-        if not (action.if_exists and _has_index(action, relation, known)):
+        if not (takes_no_index(relation, known) or (action.if_exists and _has_index(action, relation, known))):
             yield TableWork("index", relation, "the index is built", indexes=1)
     elif kind is Kind.REINDEX_TABLE:
         yield TableWork(

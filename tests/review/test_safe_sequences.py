@@ -78,7 +78,7 @@ class World:
 
     def ends_with(self, statements, is_random):
         """Run one by one, on the tables as they were at first."""
-        self.connection.execute("drop schema public cascade; create schema public")
+        self.connection.execute("drop schema if exists public, apart cascade; create schema public")
         for statement in (*WORLD, *statements):
             self.connection.execute(statement)
         return self.state(is_random)

@@ -97,7 +97,7 @@ def _fixes(
     table: TableFacts, index: IndexFacts, names: list[str], nulls: list[str], context: Context
 ) -> tuple[Fix, ...]:
     on = qualified(table.schema, table.name)
-    name = quote_identifier(f"{index.name[:55]}_nulls")
+    name = quote_identifier(f"{index.name.encode()[:57].decode(errors='ignore')}_nulls")
     if table.kind != "r":
         return ()
     if context.facts is not None and context.facts.server_version_num >= NULLS_NOT_DISTINCT_FROM:

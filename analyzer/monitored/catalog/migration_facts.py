@@ -45,7 +45,7 @@ def read_live_facts(
         checks=tuple(CheckConstraint(r.table_oid, r.name, r.definition, r.is_validated) for r in checks),
         size_bytes={r.oid: size + r.toast_bytes for r in tables if (size := heap[r.oid]) is not None},
         volatility={r.name: r.volatility for r in names if r.volatility is not None},
-        domains={r.name: DomainFacts(r.base_type, r.has_constraints) for r in domains},
+        domains={r.name: DomainFacts(r.base_type, r.has_constraints, r.over) for r in domains},
         casts=frozenset((r.source, r.target) for r in casts),
         views={key: tuple(columns) for key, columns in by_column.items()},
         default_partitions={r.oid: r.default_partition_oid for r in tables if r.default_partition_oid},

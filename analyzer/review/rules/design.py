@@ -199,8 +199,11 @@ def triggers_do_not_fire(at: StepContext) -> Findings:
     kind, table = at.action.kind, at.table
     if not at.known.is_replica or kind not in EVENTS or table is None or at.is_new:
         return
-    keys = [] if kind in (Kind.INSERT, Kind.COPY) else [key.name for _, key in at.known.keys_to(table)]
-    keys += [] if kind is Kind.DELETE else [key.name for key in table.foreign_keys]
+    written = {target.name for target in at.action.node.targetList} if kind is Kind.UPDATE else set()
+    keys = [] if kind in (Kind.INSERT, Kind.COPY) else [key.name for _, key in at.known.keys_to(table, written)]
+    for key in table.foreign_keys if kind is not Kind.DELETE else ():
+        is_written = not written or written & {*key.columns}
+        keys += [key.name] if is_written and not at.known.is_dropped(table, key.name) else []
     triggers = [t.name for t in table.triggers or () if t.enabled == "O" and EVENTS[kind] & {*t.events}]
     if keys or triggers:
         yield TRIGGERS.finding(

@@ -8,21 +8,23 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.alter_table import AT, relation_name
 from analyzer.review.column_types import CASTABLE, ColumnType, is_castable, needs_using
+from analyzer.review.indexable import takes_no_index
 from analyzer.review.objects_dropped import is_absent, objects_dropped
 from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, name_parts
+from analyzer.statements.tree import Node, function_name, name_parts, walk
 
 UNFIT = Rule("MG019", "Does not fit what is there")
 APPLIED = "See whether the migration was applied here already, or one before it was not."
 KINDS = {Kind.DROP_TABLE: "rp", Kind.DROP_VIEW: "v", Kind.DROP_MATVIEW: "m"}  # pg_class.relkind
 SPOKEN = {"v": "view", "m": "materialized view", "f": "foreign table"}
 # statements that make what they do not name
-MAKE_ANY = (ast.CreateExtensionStmt, ast.ImportForeignSchemaStmt)
+MAKE_ANY = (ast.CreateExtensionStmt, ast.ImportForeignSchemaStmt, ast.DoStmt, ast.CallStmt, ast.ExecuteStmt)
 MAKE_INDEXES = (*MAKE_ANY, ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)  # and sequences
+MAKE_NOTHING = frozenset({"set_config", "setval", "nextval", "count", "now"})
 TEMPORARY = "t"  # pg_class.relpersistence
 NEED_COLUMN = frozenset({
     Kind.DROP_COLUMN, Kind.ALTER_TYPE, Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.SET_DEFAULT, Kind.RENAME_COLUMN,
@@ -34,7 +36,7 @@ def column_fits(at: StepContext) -> Findings:
     if action.relation is None or action.if_exists:
         return
     is_there = at.known.has_column(action.relation, action.column)
-    if action.kind is Kind.ADD_COLUMN and is_there:
+    if action.kind is Kind.ADD_COLUMN and is_there and not _may_have_gone(at):
         yield UNFIT.finding(
             at, Severity.CRITICAL, f"It fails: {at.name} has a column {action.column} already.", APPLIED,
             subject=f"{at.name}.{action.column}",
@@ -44,6 +46,12 @@ def column_fits(at: StepContext) -> Findings:
             at, Severity.CRITICAL, f"It fails: {at.name} has no column {action.column}.", APPLIED,
             subject=f"{at.name}.{action.column}",
         )  # fmt: skip
+
+
+def _may_have_gone(at: StepContext) -> bool:
+    """With a type, an extension or a schema that the file dropped with CASCADE."""
+    actions = (action for step in at.earlier for action in step.actions)
+    return any(action.kind in (Kind.DROP_OTHER, Kind.DROP_SCHEMA) and action.is_cascade for action in actions)
 
 
 def column_takes_change(at: StepContext) -> Findings:
@@ -92,6 +100,15 @@ def index_fits(at: StepContext) -> Findings:
         yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=action.name)
 
 
+def takes_index(at: StepContext) -> Findings:
+    """CREATE INDEX on a view, a foreign table or a sequence."""
+    is_index = at.action.kind is Kind.CREATE_INDEX and at.action.relation is not None
+    what = takes_no_index(at.relation, at.known) if is_index and not at.known.is_unclear else None
+    if what is not None:
+        hint = "Index the tables that it reads." if what == "a view" else "See what it was meant for."
+        yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {at.name} is {what}, which takes no index.", hint)
+
+
 def _index_named(at: StepContext, schema: str) -> IndexFacts | None:
     """By the names that the migration left them."""
     known, name = at.known, at.action.name
@@ -110,6 +127,7 @@ def table_fits(at: StepContext) -> Findings:
         and not action.if_exists
         and at.table is not None
         and not _is_temporary(action.statement)
+        and not _may_have_gone(at)
     ):
         table = at.table
         if action.relation is not None and (action.relation.schema or table.schema == at.known.first_schema):
@@ -163,7 +181,7 @@ def dropped_is_there(at: StepContext) -> Findings:
     """Of a sequence, function or type, a table, view or index: without IF EXISTS, or of another kind."""
     action = at.action
     for name, what in () if at.known.is_unclear else _absent(at):
-        if not _may_be_made(name, what, at):
+        if not may_be_made(name, what, at):
             message = f"It fails: there is no {what} {name}."
             yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=str(name))
     table, kinds = at.table, KINDS.get(action.kind)
@@ -187,17 +205,26 @@ def _absent(at: StepContext) -> Iterator[tuple[TableName, str]]:
         yield action.others[0], "index"
 
 
-def _may_be_made(name: TableName, what: str, at: StepContext) -> bool:
+def may_be_made(name: TableName, what: str, at: StepContext) -> bool:
     """By a statement before that names it, or makes what it does not name."""
     statements = [(step.sql, step.actions[0].statement) for step in at.earlier]
     make = MAKE_INDEXES if what in ("index", "sequence") else MAKE_ANY
-    return any(isinstance(s, make) or (name.name in sql and not isinstance(s, ast.DropStmt)) for sql, s in statements)
+    return any(
+        isinstance(s, make) or _calls(s) or (name.name in sql and not isinstance(s, ast.DropStmt))
+        for sql, s in statements
+    )
+
+
+def _calls(statement: Node) -> bool:
+    """Whether a SELECT calls a function that may make tables, as those of extensions and of one's own do."""
+    nodes = walk(statement) if isinstance(statement, ast.SelectStmt) else ()
+    return any(isinstance(node, ast.FuncCall) and function_name(node) not in MAKE_NOTHING for node in nodes)
 
 
 def view_keeps_columns(at: StepContext) -> Findings:
     """CREATE OR REPLACE VIEW: those that are there first, by the same names."""
     statement = at.action.statement
-    if not isinstance(statement, ast.ViewStmt) or not statement.replace or at.known.is_unclear:
+    if at.action.kind is not Kind.REPLACE_VIEW or at.known.is_unclear:
         return
     name = relation_name(statement.view)
     view, columns = at.known.table(name), _columns(statement)
@@ -257,6 +284,6 @@ def _index(name: TableName, at: StepContext) -> tuple[TableFacts | None, IndexFa
 
 
 RULES = (
-    column_fits, column_takes_change, index_fits, table_fits, type_fits, dropped_is_there, view_keeps_columns,
-    index_is_of_a_partition,
+    column_fits, column_takes_change, index_fits, takes_index, table_fits, type_fits, dropped_is_there,
+    view_keeps_columns, index_is_of_a_partition,
 )  # fmt: skip

@@ -7,11 +7,14 @@ from pglast import ast
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.column_types import loses_values
+from analyzer.review.columns_of_type import columns_of_type, type_altered
+from analyzer.review.rules.exists import UNFIT
 from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.review.statements import flag
 from analyzer.review.work import words
 from analyzer.schema.facts import ColumnFacts
 from analyzer.statements.tree import without_casts
+from analyzer.words.lists import some_of
 
 IN_TRANSACTION = Rule("MG010", "Cannot run inside a transaction")
 TOO_OLD = Rule("MG011", "This server's version does not know it")
@@ -21,6 +24,7 @@ DUPLICATES = Rule("MG014", "Unique constraint over duplicates")
 NARROWER = Rule("MG015", "Type that takes fewer values")
 CONCURRENT = Rule("MG018", "CONCURRENTLY is not possible here")
 
+MOST_NAMES = 5
 ALONE = frozenset({Kind.CREATE_INDEX, Kind.DROP_INDEX, Kind.REINDEX_INDEX, Kind.REINDEX_TABLE, Kind.DETACH_PARTITION})
 ALWAYS_ALONE = frozenset({
     Kind.VACUUM, Kind.VACUUM_FULL, Kind.REINDEX_MANY, Kind.CREATE_DATABASE, Kind.DROP_DATABASE, Kind.CREATE_TABLESPACE,
@@ -206,7 +210,23 @@ def not_concurrently(at: StepContext) -> Findings:
         yield CONCURRENT.finding(at, Severity.CRITICAL, f"It fails: {why}", "Write it the other way.")
 
 
+def domain_can_be_checked(at: StepContext) -> Findings:
+    """ALTER DOMAIN whose rows it would have to look into arrays for."""
+    if at.action.kind is not Kind.DOMAIN or at.known.is_unclear:
+        return
+    arrays = columns_of_type([type_altered(at.action.statement)], at.known, "[]")
+    in_arrays = [f"{table.qualified_name}.{column.name}" for table, column in arrays if table.kind in "rmp"]
+    if in_arrays:
+        does = "holds" if len(in_arrays) == 1 else "hold"
+        yield UNFIT.finding(
+            at, Severity.CRITICAL,
+            f"It fails: {some_of(in_arrays, MOST_NAMES)} {does} arrays of {at.action.name}, whose values PostgreSQL"
+            " does not check.",
+            "Give those columns another type first; a constraint that is NOT VALID is of new values alone.",
+        )  # fmt: skip
+
+
 RULES = (
     fails_in_transaction, needs_newer_server, lacks_default, column_has_nulls, has_duplicates, one_value_for_all,
-    takes_fewer_values, not_concurrently,
+    takes_fewer_values, not_concurrently, domain_can_be_checked,
 )  # fmt: skip

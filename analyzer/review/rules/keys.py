@@ -138,13 +138,19 @@ def holds_partition_key(at: StepContext) -> Findings:
     """A unique index of a partitioned table has its partition key among its columns."""
     action, table = at.action, at.table
     is_unique = action.kind in (Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY) or action.is_unique
-    if not is_unique or action.is_only or table is None or table.partition_key is None or not action.columns:
+    if not is_unique or table is None or table.partition_key is None or not action.columns:
         return
     parts = single_statement(f"SELECT {table.partition_key.partition(' ')[2]}")
     values = [target.val for target in getattr(parts, "targetList", None) or ()]
     values = [v for value in values for v in (value.args if isinstance(value, ast.RowExpr) else (value,))]
     missing = [name for name in map(column_of, values) if name is not None and name not in action.columns]
-    if missing:
+    if any(column_of(value) is None for value in values):
+        yield UNFIT.finding(
+            at, Severity.CRITICAL,
+            f"It fails: {at.name} is partitioned by an expression, of which no unique key can be.",
+            "Make it unique on each partition by itself.",
+        )  # fmt: skip
+    elif missing:
         yield UNFIT.finding(
             at, Severity.CRITICAL,
             f"It fails: {at.name} is partitioned by {', '.join(missing)}, which a unique key of it has to hold.",

@@ -6,6 +6,8 @@ from pglast import enums, parser
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
+from analyzer.review.objects_dropped import is_absent, objects_dropped
+from analyzer.review.rules.exists import may_be_made
 from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
 from analyzer.statements.tokens import scan
 
@@ -33,7 +35,7 @@ OF_A_FUNCTION = "triggers, defaults, constraints, policies, views, and indexes o
 def drops_dependents(at: StepContext) -> Findings:
     """Of a table, column or constraint rests_on.py names them, of a schema design.py says it."""
     kinds = (Kind.DROP_OTHER, Kind.DROP_VIEW, Kind.DROP_MATVIEW)
-    if at.action.kind not in kinds or not at.action.is_cascade or _is_made_here(at):
+    if at.action.kind not in kinds or not at.action.is_cascade or _is_made_here(at) or _is_of_nothing(at):
         return
     removed = at.action.statement.removeType
     yield CASCADE.finding(
@@ -42,6 +44,16 @@ def drops_dependents(at: StepContext) -> Findings:
         NAMES_THEM,
         subject=at.action.name,
     )  # fmt: skip
+
+
+def _is_of_nothing(at: StepContext) -> bool:
+    """DROP ... IF EXISTS of objects that are not there."""
+    if at.action.kind is not Kind.DROP_OTHER or not at.action.if_exists:
+        return False
+    return all(
+        is_absent(dropped, at.known) and not may_be_made(dropped.name, dropped.what, at)
+        for dropped in objects_dropped(at.action.statement)
+    )
 
 
 def _is_made_here(at: StepContext) -> bool:

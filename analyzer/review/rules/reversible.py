@@ -22,6 +22,8 @@ def cannot_be_taken_back(at: StepContext) -> Findings:
 
 
 def lacks_way_back(at: StepContext) -> Findings:
+    if not at.migration.no_way_back:
+        return
     before = max((step.line for step in at.earlier), default=0)
     for remark in at.migration.no_way_back:
         is_here = before < remark.line <= at.step.line and at.action is at.step.actions[0]

@@ -192,8 +192,9 @@ def nested_transaction(at: StepContext) -> Findings:
 
 
 def left_open(at: StepContext) -> Findings:
-    is_last = not any(a.kind is Kind.BEGIN for s in at.later for a in s.actions)
-    if at.action.kind is Kind.BEGIN and at.migration.is_left_open and is_last:
+    if at.action.kind is not Kind.BEGIN or not at.migration.is_left_open:
+        return
+    if not any(a.kind is Kind.BEGIN for s in at.later for a in s.actions):
         yield LEFT_OPEN.finding(
             at, Severity.CRITICAL,
             "No COMMIT follows: at the end of the session PostgreSQL rolls everything from here on back.",

@@ -8,13 +8,14 @@ from pglast.stream import RawStream
 from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import changes_all_rows
 from analyzer.review.facts_at_statement import Known
+from analyzer.review.indexable import takes_no_index
 from analyzer.review.locks import locks_of, name_of
 from analyzer.review.partitions import bounds_as_check, missing_indexes
 from analyzer.review.safe_sequence.added_column import added_column
 from analyzer.review.safe_sequence.backfill import batches
 from analyzer.review.safe_sequence.changed_type import changed_type
 from analyzer.review.safe_sequence.constraints import add_key, add_not_valid, set_not_null
-from analyzer.review.safe_sequence.names import constraint_name, index_name, object_name
+from analyzer.review.safe_sequence.names import constraint_name, index_columns, index_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
 from analyzer.review.work import work_of
 from analyzer.schema.facts import IndexFacts
@@ -65,7 +66,7 @@ def _alone(action: Action, statement_sql: str) -> str:
 
 def _create_index(action: Action, known: Known) -> list[SafeStep] | None:
     table = known.table(action.relation)
-    if action.is_concurrent or action.is_only:
+    if action.is_concurrent or action.is_only or (action.relation and takes_no_index(action.relation, known)):
         return None
     if table is not None and table.kind == "p":
         return list(_index_of_partitions(action, known))
@@ -77,16 +78,16 @@ def _index_of_partitions(action: Action, known: Known) -> Iterator[SafeStep]:
     table, relation = known.table(action.relation), action.relation
     assert table is not None
     assert relation is not None
-    whole = action.name or index_name(relation.name, action.columns)
+    whole = action.name or index_name(relation.name, index_columns(action.node))
     only = with_changes(action.statement.relation, inh=False)
     yield brief(RawStream()(with_changes(action.statement, idxname=whole, relation=only)))
     leaves = [part for part in known.partitions_of(table) if part.kind == "r"]
     for part in leaves:
         target = with_changes(action.statement.relation, schemaname=part.schema, relname=part.name)
-        name = index_name(part.name, action.columns)
+        name = index_name(part.name, index_columns(action.node))
         yield _alone_step(with_changes(action.statement, idxname=name, relation=target, concurrent=True))
     for part in leaves:
-        name = index_name(part.name, action.columns)
+        name = index_name(part.name, index_columns(action.node))
         above = relation_sql(TableName(table.schema, whole))
         yield brief(f"ALTER INDEX {above} ATTACH PARTITION {relation_sql(TableName(part.schema, name))}")
 
@@ -96,6 +97,8 @@ def _drop_index(action: Action, known: Known) -> list[SafeStep] | None:
     index = next((i for i in owner.indexes if i.name == action.name), None) if owner else None
     if action.is_concurrent or action.is_cascade or (owner is not None and owner.kind == "p"):
         return None
+    if owner is None and known.facts is not None and not known.indexes and not known.new and not known.is_unclear:
+        return None  # there is none
     if index is not None and (index.backs_constraint or index.parent_oid is not None):
         return None
     if_exists = "IF EXISTS " if action.if_exists else ""

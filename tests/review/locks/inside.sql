@@ -248,8 +248,12 @@ alter type mood rename value 'bad' to 'ill';
 create extension if not exists plpgsql;
 create schema x;
 alter domain plain_domain add check (value > 0);
+drop domain plain_domain cascade;
+drop type apart.positive cascade;
 alter domain plain_domain add check (value > 0) not valid;
 alter domain plain_domain set not null;
+drop domain twice_over cascade;
+drop domain in_arrays cascade;
 alter domain plain_domain drop not null;
 create publication x for table a;
 -- partitions and heirs

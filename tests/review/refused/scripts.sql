@@ -276,7 +276,28 @@ create table made (id serial primary key); drop sequence made_id_seq; -- not tol
 create table made (id serial primary key); alter table made alter id drop default; drop sequence made_id_seq;
 create function nowhere() returns int language sql as 'select 1'; drop function nowhere();
 drop type unused; drop type unused; -- not told
+select make_one(); drop table made_by_code;
+select make_one(); drop index made_by_code_pkey; -- not told
+-- keys of partitioned tables
+create unique index on only p (id);
+alter table only by_two add unique (a);
+alter table by_expression add unique (k);
+create index on by_expression (k);
+create unique index on by_collation (k);
+-- domains
+alter domain in_arrays add check (value > 0);
+alter domain under_them set not null;
+alter domain in_arrays add check (value > 0) not valid;
+drop table of_arrays; alter domain in_arrays add check (value > 0);
+alter table of_arrays drop column a; alter domain in_arrays add check (value > 0);
+-- what takes no index
+create index on alones (b);
+create unique index if not exists x on far (a);
+create index x on numbers (last_value);
+create index x on lines_mat (order_id);
+alter view alones rename to alones_2; create table alones (b int); create index on alones (b);
 -- views written anew
+create or replace temp view alones as select 1 as z;
 create or replace view alones as select a from alone;
 create or replace view alones as select b, a from alone;
 create or replace view alones as select b as a from alone;

@@ -44,6 +44,12 @@ create table things (
 create function seen() returns trigger language plpgsql as 'begin return new; end';
 create function seen(n int) returns int language sql as 'select n';
 create trigger thing_seen before update on things for each row execute function seen();
+create table by_expression (id int, k int) partition by range ((k + 1));
+create table by_collation (id int, k text) partition by range (k collate "C");
+create domain under_them as int;
+create domain in_arrays as under_them;
+create table of_arrays (id int, a in_arrays[]);
+create function make_one() returns void language sql as 'create table made_by_code (id int primary key)';
 create table animals (id int);
 create table cats () inherits (animals);
 create table counted (id int);
