@@ -1,4 +1,7 @@
-"""A migration, statement by statement: effects, findings, and what only the server could have told."""
+"""A migration, statement by statement: effects, findings, and what only the server could have told.
+
+Long: each statement is judged by what those before it left behind, so they are gone through in one place.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,7 @@
-"""A statement's parse tree as typed actions: what it does to which relation."""
+"""A statement's parse tree as typed actions: what it does to which relation.
+
+Long: a few lines for each kind of statement that PostgreSQL's grammar has, and one table of them.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any

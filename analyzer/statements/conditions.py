@@ -1,4 +1,7 @@
-"""A condition as comparisons of single columns: conjuncts of WHERE and ON, one at a time."""
+"""A condition as comparisons of single columns: conjuncts of WHERE and ON, one at a time.
+
+Long: the kinds of conditions are read by one match, and NOT and OR turn back to it.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -15,17 +15,16 @@ from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.key_columns import best_equality, fixed_conditions, is_selective, range_column
 from analyzer.advice.rules.reasons import small_table_reason, why_nothing_is_read_by_index
 from analyzer.advice.sizing.key_widths import better_hashed, entry_bytes, fits_btree, has_hash, too_wide
-from analyzer.advice.thresholds import (
-    ASSUMED_LIMIT_ROWS,
-    MAX_KEPT_RATIO,
-    MAX_ROWS_READ_IN_ORDER,
-)
+from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, MAX_KEPT_RATIO, MAX_ROWS_READ_IN_ORDER
 from analyzer.checks.column_widths import BTREE_ENTRY_BYTES
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.system_tables import is_system_table
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.values.selectivity import combined_selectivity, predicate_selectivity
+
+# conditions that usually keep most rows
+WEAK = frozenset({"ne", "not_in", "is_not_null"})
 
 
 @dataclass(slots=True)
@@ -34,10 +33,6 @@ class StatementAdvice:
 
     needs: list[Need] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
-
-
-# conditions that usually keep most rows
-WEAK = frozenset({"ne", "not_in", "is_not_null"})
 
 
 @dataclass(slots=True)

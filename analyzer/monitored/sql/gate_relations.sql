@@ -68,7 +68,7 @@ select
         from pg_catalog.pg_attribute as a
         where a.attrelid = c.oid and a.attnum > 0 and a.atttypid = 1700 and a.atttypmod = -1
     ) as has_long_numbers,
-    -- most common values that the planner's statistics of a column, or of an expression in an index, may hold; no
+    -- most common values that the planner's statistics of a column, or of an expression in an index, may hold. No
     -- ::int4 of the setting, as a cast from text may be the database's own
     pg_catalog.current_setting('default_statistics_target') as usual_values,
     (
