@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analyzer.review.actions import Action
-from analyzer.review.locks import Lock
+from analyzer.review.lock_modes import Lock
 from analyzer.statements.parse import TableName
 
 WorkKind = Literal["rewrite", "scan", "index"]

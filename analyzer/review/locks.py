@@ -16,8 +16,6 @@ from analyzer.review.through_views import VIEW, WRITES, table_written, tables_be
 from analyzer.schema.facts import ForeignKeyFacts, TableFacts
 from analyzer.statements.parse import TableName
 
-__all__ = ["Lock", "Mode", "domain_tables", "locks_of", "mode_of", "name_of", "referencing"]
-
 _AE, _SUE, _SRE = Mode.ACCESS_EXCLUSIVE, Mode.SHARE_UPDATE_EXCLUSIVE, Mode.SHARE_ROW_EXCLUSIVE
 # of the relation that the statement names; where it is run CONCURRENTLY, see CONCURRENT
 MODES: dict[Kind, Mode] = {

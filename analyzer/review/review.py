@@ -17,7 +17,8 @@ from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
 from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.idle import does_nothing
 from analyzer.review.live_facts import LiveFacts
-from analyzer.review.locks import Mode, locks_of
+from analyzer.review.lock_modes import Mode
+from analyzer.review.locks import locks_of
 from analyzer.review.prepared import with_prepared
 from analyzer.review.rules import (
     called_by_name,
@@ -202,11 +203,12 @@ def _moved(name: TableName | None, moves: Sequence[Action], known: Known) -> Tab
 
 def _with_known(each: Reviewed) -> Iterator[tuple[Action, Known]]:
     """Each action with what is known before it."""
-    during = each.known if len(each.step.actions) == 1 else each.known.copy()
-    for action in each.step.actions:
-        yield action, during if len(each.step.actions) == 1 else during.copy()
-        if len(each.step.actions) > 1:
-            _note(action, during)
+    known, actions = each.known, each.step.actions
+    for number, action in enumerate(actions):
+        if number:
+            known = known.copy()
+            _note(actions[number - 1], known)
+        yield action, known
 
 
 def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[str]]:
@@ -216,9 +218,8 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
     there: list[str] = []
     gone: list[str] = []
     moves: list[Action] = []  # of later statements, the last first
-    dropped: set[tuple[str, str]] = (
-        set()
-    )  # constraints and indexes, by later statements; and parts of an index, which go with it
+    # constraints and indexes, by later statements; and parts of an index, which go with it
+    dropped: set[tuple[str, str]] = set()
     for each in reversed(reviewed):
         for action, known in reversed([*_with_known(each)]):
             if REFUSED & {f.code for f in each.findings if f.severity is Severity.CRITICAL}:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.live_facts import UsingStatement
-from analyzer.review.locks import Mode
+from analyzer.review.lock_modes import Mode
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S, count_words

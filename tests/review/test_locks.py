@@ -10,7 +10,8 @@ from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.review.defaults import functions_of
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.live_facts import LiveFacts
-from analyzer.review.locks import Mode, locks_of
+from analyzer.review.lock_modes import Mode
+from analyzer.review.locks import locks_of
 from analyzer.review.statements import actions_of
 from analyzer.review.work import work_of
 from analyzer.statements.tree import parse

@@ -11,7 +11,7 @@ from analyzer.review.objects_dropped import WHAT, Dropped, is_absent, is_nowhere
 from analyzer.review.rules.exists import APPLIED, UNFIT
 from analyzer.review.rules.in_use import RENAMED, used_by
 from analyzer.review.rules.rests_on import NEEDED
-from analyzer.review.rules.rule import Findings, Rule, StepContext
+from analyzer.review.rules.rule import MOST_NAMES, Findings, Rule, StepContext
 from analyzer.review.rules.taken_away import LOST
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.objects import SequenceFacts
@@ -23,7 +23,6 @@ from analyzer.words.lists import some_of
 SET_BACK = Rule("MG052", "Sequence gives numbers again")
 OF_SEQUENCES = frozenset({"nextval", "setval", "currval"})
 DEFAULT = re.compile(r"nextval\('(.*)'::regclass\)")
-MOST_NAMES = 5
 TOUCHED = frozenset({Kind.SET_DEFAULT, Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.COLUMN_DETAIL})
 FIRST = "Deploy code that does without it first."
 MADE: dict[type, Callable[[Node], tuple[str, ...]]] = {

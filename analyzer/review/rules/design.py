@@ -8,7 +8,7 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind, NewColumn
 from analyzer.review.alter_table import CONSTR, new_column, relation_name
 from analyzer.review.column_types import SERIALS
-from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
+from analyzer.review.rules.rule import MOST_NAMES, Findings, Rule, StepContext, is_of
 from analyzer.schema.facts import IndexFacts
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts
@@ -24,7 +24,6 @@ INT_KEY = Rule("MG046", "Integer key that runs out")
 TRIGGERS = Rule("MG047", "Triggers switched off")
 WHOLE_SERVER = Rule("MG048", "Concerns more than this database's schema")
 
-MOST_NAMES = 5
 EVENTS = {
     Kind.INSERT: {"INSERT"}, Kind.COPY: {"INSERT"}, Kind.UPDATE: {"UPDATE"}, Kind.DELETE: {"DELETE"},
     Kind.MERGE: {"INSERT", "UPDATE", "DELETE"},

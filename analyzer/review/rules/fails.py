@@ -9,7 +9,7 @@ from analyzer.review.actions import Action, Kind
 from analyzer.review.column_types import loses_values
 from analyzer.review.columns_of_type import columns_of_type, type_altered
 from analyzer.review.rules.exists import UNFIT
-from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
+from analyzer.review.rules.rule import MOST_NAMES, Findings, Rule, StepContext, is_of
 from analyzer.review.statements import flag
 from analyzer.review.work import words
 from analyzer.schema.facts import ColumnFacts
@@ -24,7 +24,6 @@ DUPLICATES = Rule("MG014", "Unique constraint over duplicates")
 NARROWER = Rule("MG015", "Type that takes fewer values")
 CONCURRENT = Rule("MG018", "CONCURRENTLY is not possible here")
 
-MOST_NAMES = 5
 ALONE = frozenset({Kind.CREATE_INDEX, Kind.DROP_INDEX, Kind.REINDEX_INDEX, Kind.REINDEX_TABLE, Kind.DETACH_PARTITION})
 ALWAYS_ALONE = frozenset({
     Kind.VACUUM, Kind.VACUUM_FULL, Kind.REINDEX_MANY, Kind.CREATE_DATABASE, Kind.DROP_DATABASE, Kind.CREATE_TABLESPACE,

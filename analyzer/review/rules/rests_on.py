@@ -12,14 +12,13 @@ from analyzer.review.alter_table import relation_name
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.resting import KeyOf
 from analyzer.review.rules.objects import CASCADE, NAMES_THEM
-from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
+from analyzer.review.rules.rule import MOST_NAMES, Findings, Rule, StepContext, is_of
 from analyzer.review.traffic import above
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.words.lists import some_of
 
 VIEWS = Rule("MG016", "A view needs it")
 NEEDED = Rule("MG027", "Others rest on it")
-MOST_NAMES = 5
 LEAVES = (Kind.TABLE_DETAIL, Kind.DROP_TABLE)  # NO INHERIT among the first
 VIEW_DROPS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
 WITH_VIEWS = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE, *VIEW_DROPS)

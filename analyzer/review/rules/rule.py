@@ -12,6 +12,7 @@ from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
 
 Findings = Iterator[Finding]
+MOST_NAMES = 5  # in a sentence
 ALL_RULES: "dict[str, Rule]" = {}  # by code, as they are defined
 
 

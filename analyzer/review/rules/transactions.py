@@ -12,7 +12,8 @@ from analyzer.review.all_rows import changes_all_rows as is_of_all_rows
 from analyzer.review.effects import TableWork
 from analyzer.review.estimate import seconds_words, total_seconds, update_seconds
 from analyzer.review.files.migration import MigrationStep
-from analyzer.review.locks import Lock, Mode, locks_of
+from analyzer.review.lock_modes import Lock, Mode
+from analyzer.review.locks import locks_of
 from analyzer.review.reads import tables_read_whole
 from analyzer.review.rules.fails import untouched_column
 from analyzer.review.rules.rule import Findings, Rule, StepContext

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, total_seconds, work_words
-from analyzer.review.locks import Lock
+from analyzer.review.lock_modes import Lock
 from analyzer.review.rules.rule import Findings, Rule, StepContext
 from analyzer.review.traffic import calls_per_day, traffic, waiting_words
 from analyzer.words.durations import DAY_S
