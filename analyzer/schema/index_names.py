@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Collection, Sequence
 
-# pg_config_manual.h: NAMEDATALEN 64, with the closing zero byte
-MAX_NAME_BYTES = 63
+from analyzer.schema.quoting import MAX_NAME_BYTES
+
 # Index.max_name_length of Django (system check models.E034): one name in the DDL, in migrations and in models
 MAX_NAME_CHARACTERS = 30
 

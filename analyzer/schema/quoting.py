@@ -6,6 +6,7 @@ from pglast import keywords
 
 NEEDS_QUOTES = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS | keywords.COL_NAME_KEYWORDS
 PLAIN = re.compile("[a-z_][a-z0-9_$]*")
+MAX_NAME_BYTES = 63  # pg_config_manual.h: NAMEDATALEN 64, with the closing zero byte
 
 
 def comment(text: str) -> str:
@@ -23,6 +24,11 @@ def quote_identifier(name: str) -> str:
     """As quote_ident(), which quotes every keyword that is not plain everywhere."""
     plain = PLAIN.fullmatch(name) is not None and name not in NEEDS_QUOTES
     return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+def cut_name(name: str, end: str = "") -> str:
+    """As much of a name as PostgreSQL keeps with ``end`` behind it, in whole characters."""
+    return name.encode(errors="replace")[: MAX_NAME_BYTES - len(end)].decode(errors="ignore") + end
 
 
 def needs_quotes(name: str) -> bool:

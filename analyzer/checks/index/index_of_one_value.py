@@ -21,7 +21,7 @@ from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, IndexFacts, IndexOf, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import cut_name, qualified, quote_identifier
 from analyzer.words.shares import share_words
 from analyzer.words.sizes import size_words
 
@@ -85,7 +85,7 @@ def _is_asked_for(table: TableFacts, index: IndexFacts, share: float) -> bool:
 
 
 def _mostly_null(table: TableFacts, index: IndexFacts, column: ColumnFacts, share: float) -> Finding:
-    name, quoted = f"{index.name[:54]}_not_null", quote_identifier(column.name)
+    name, quoted = cut_name(index.name, "_not_null"), quote_identifier(column.name)
     build = to_copy_concurrently(
         "Build the smaller one beside it (not in a transaction; writes go on)",
         f"CREATE INDEX CONCURRENTLY {quote_identifier(name)} ON {qualified(table.schema, table.name)} ({quoted})"

@@ -17,7 +17,7 @@ from analyzer.checks.grouping import listed, to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_shapes import IndexShape, shape_of_index
-from analyzer.schema.quoting import qualified
+from analyzer.schema.quoting import cut_name, qualified
 from analyzer.statements.index_definition import index_on
 from analyzer.words.lists import some_of
 
@@ -75,7 +75,7 @@ def _fixes(table: TableFacts, index: IndexFacts, attached: list[IndexFacts], lac
     if lacking or index.is_unique:
         return ()
     columns = "_".join(column or "expr" for column in index.columns)
-    name = f"{table.name}_{columns}"[:59] + "_idx"
+    name = cut_name(f"{table.name}_{columns}", "_idx")
     made = index_on(index.definition, name=name, schema=table.schema, table=table.name, only=True)
     if made is None:
         return ()

@@ -19,7 +19,7 @@ from analyzer.checks.grouping import to_copy_concurrently
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, IndexOf, TableFacts
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import cut_name, qualified, quote_identifier
 from analyzer.words.lists import some_of
 
 check = Check(
@@ -97,7 +97,7 @@ def _fixes(
     table: TableFacts, index: IndexFacts, names: list[str], nulls: list[str], context: Context
 ) -> tuple[Fix, ...]:
     on = qualified(table.schema, table.name)
-    name = quote_identifier(f"{index.name.encode()[:57].decode(errors='ignore')}_nulls")
+    name = quote_identifier(cut_name(index.name, "_nulls"))
     if table.kind != "r":
         return ()
     if context.facts is not None and context.facts.server_version_num >= NULLS_NOT_DISTINCT_FROM:

@@ -25,13 +25,12 @@ from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
 from analyzer.plans.estimates import Misestimate
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import cut_name, quote_identifier
 from analyzer.words.lists import and_list
 
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan")
 PLAIN = ("=", "<", "<=", ">", ">=", "= ANY", "IS NULL", "IS NOT NULL", "IS TRUE", "IS FALSE", "")
 MOST_COLUMNS = 8  # the manual, CREATE STATISTICS: STATS_MAX_DIMENSIONS
-MOST_NAME_BYTES = 63
 
 check = Check(
     __name__,
@@ -102,8 +101,7 @@ def _columns(plan: Plan, node: PlanNode) -> list[str]:
 
 
 def _fix(node: PlanNode, columns: list[str]) -> Fix:
-    name = "_".join(["st", node.relation_name or "", *columns])
-    name = name.encode()[:MOST_NAME_BYTES].decode(errors="ignore")
+    name = cut_name("_".join(["st", node.relation_name or "", *columns]))
     schema = f"{quote_identifier(node.schema)}." if node.schema else ""
     on, table = ", ".join(map(quote_identifier, columns)), table_sql(node)
     return Fix(

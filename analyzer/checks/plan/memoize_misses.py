@@ -17,7 +17,7 @@ from analyzer.checks.scan import table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import cut_name, quote_identifier
 
 check = Check(
     __name__,
@@ -87,5 +87,5 @@ def _statistics_of_several(node: PlanNode) -> str | None:
         return None
     scan, columns = source
     table, names = table_sql(scan), ", ".join(map(quote_identifier, columns))
-    name = quote_identifier(f"st_{scan.relation_name}_{'_'.join(columns)}"[:63])
+    name = quote_identifier(cut_name(f"st_{scan.relation_name}_{'_'.join(columns)}"))
     return f"CREATE STATISTICS {name} (ndistinct) ON {names} FROM {table}; ANALYZE {table};"

@@ -24,7 +24,7 @@ from analyzer.plans.cut_short import comparable
 from analyzer.plans.estimates import Misestimate, estimate_of
 from analyzer.plans.payers import without_subqueries_ms
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import cut_name, quote_identifier
 
 check = Check(
     __name__,
@@ -127,7 +127,7 @@ def _mend(origin: PlanNode, wrong: Misestimate | None) -> tuple[tuple[Fix, ...],
             " statistics target for the column, or statistics on the expression compared."
         )
     names = ", ".join(quote_identifier(column) for column in columns)
-    name = quote_identifier(f"st_{'_'.join([origin.relation_name or '', *columns])}"[:63])
+    name = quote_identifier(cut_name(f"st_{'_'.join([origin.relation_name or '', *columns])}"))
     create = f"CREATE STATISTICS {name} (dependencies, mcv) ON {names} FROM {table}; ANALYZE {table};"
     return (analyze, Fix("Statistics on how the columns depend on each other", "sql", create)), (
         f"The estimate of {origin.label} is wrong: ANALYZE {table}; if {names} depend on each other, CREATE STATISTICS"

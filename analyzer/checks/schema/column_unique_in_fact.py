@@ -16,7 +16,7 @@ from analyzer.checks.grouping import listed, to_copy, to_copy_concurrently
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import cut_name, qualified, quote_identifier
 from analyzer.words.lists import some_of
 
 check = Check(
@@ -64,7 +64,7 @@ def _is_free(table: TableFacts, column: ColumnFacts) -> bool:
 
 
 def _fixes(table: TableFacts, column: ColumnFacts) -> tuple[Fix, ...]:
-    name = quote_identifier(f"{table.name}_{column.name}"[:59] + "_key")
+    name = quote_identifier(cut_name(f"{table.name}_{column.name}", "_key"))
     on = qualified(table.schema, table.name)
     return (
         to_copy_concurrently(

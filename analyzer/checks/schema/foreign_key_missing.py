@@ -17,7 +17,7 @@ from analyzer.checks.grouping import listed, to_copy
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import cut_name, qualified, quote_identifier
 from analyzer.words.lists import some_of
 
 check = Check(
@@ -86,7 +86,7 @@ def _declare(table: TableFacts, pairs: list[tuple[ColumnFacts, TableFacts]]) -> 
     on = qualified(table.schema, table.name)
     statements = []
     for column, parent in pairs:
-        name = quote_identifier(f"{table.name}_{column.name}"[:58] + "_fkey")
+        name = quote_identifier(cut_name(f"{table.name}_{column.name}", "_fkey"))
         to = f"{qualified(parent.schema, parent.name)} ({quote_identifier(parent.primary_key[0])})"
         statements += [
             f"ALTER TABLE {on} ADD CONSTRAINT {name} FOREIGN KEY ({quote_identifier(column.name)}) REFERENCES {to}"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Fix, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import cut_name, qualified, quote_identifier
 
 check = Check(
     __name__,
@@ -94,12 +94,12 @@ def _candidate(table: TableFacts) -> IndexFacts | None:
 def _fixes(table: TableFacts, candidate: IndexFacts | None) -> tuple[Fix, ...]:
     if candidate is None or table.kind == "p":  # USING INDEX does not exist for partitioned tables
         return ()
-    on = qualified(table.schema, table.name)
+    on, name = qualified(table.schema, table.name), quote_identifier(cut_name(f"{table.name}_pkey"))
     return (
         Fix(
             "Make the unique index the primary key (renames it; a short ACCESS EXCLUSIVE lock)",
             "sql",
-            f"SET lock_timeout = '5s';\nALTER TABLE {on} ADD CONSTRAINT {quote_identifier(f'{table.name}_pkey'[:63])}"
+            f"SET lock_timeout = '5s';\nALTER TABLE {on} ADD CONSTRAINT {name}"
             f" PRIMARY KEY USING INDEX {quote_identifier(candidate.name)};",
         ),
     )

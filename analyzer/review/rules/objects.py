@@ -9,12 +9,12 @@ from analyzer.review.actions import Kind
 from analyzer.review.objects_dropped import is_absent, objects_dropped
 from analyzer.review.rules.exists import may_be_made
 from analyzer.review.rules.rule import Findings, Rule, StepContext, is_of
+from analyzer.schema.quoting import MAX_NAME_BYTES
 from analyzer.statements.tokens import scan
 
 NULLABLE = Rule("MG026", "Column that may be NULL from now on")
 CASCADE = Rule("MG028", "Drops what depends on it")
 CUT = Rule("MG049", "Name that is cut")
-MOST_BYTES = 63  # NAMEDATALEN - 1; the lexer cuts what is longer, with a notice
 OBJECT = enums.ObjectType
 WITH_ROWS = {OBJECT.OBJECT_TYPE, OBJECT.OBJECT_DOMAIN, OBJECT.OBJECT_EXTENSION, OBJECT.OBJECT_COLLATION}
 GOES = {
@@ -84,12 +84,12 @@ def cuts_name(at: StepContext) -> Findings:
     for token in tokens:
         text = at.step.sql[token.start : token.end + 1]
         name = text[1:-1].replace('""', '"') if text.startswith('"') else text
-        if token.name == "IDENT" and len(name.encode()) > MOST_BYTES:
+        if token.name == "IDENT" and len(name.encode()) > MAX_NAME_BYTES:  # which the lexer cuts, with a notice
             yield CUT.finding(
                 at, Severity.WARNING,
-                f"The server cuts {name} to its first {MOST_BYTES} bytes, with a notice; two that begin so are one"
+                f"The server cuts {name} to its first {MAX_NAME_BYTES} bytes, with a notice; two that begin so are one"
                 " name, and tools that compare names find another.",
-                f"Name it in at most {MOST_BYTES} bytes.", subject=name[:MOST_BYTES],
+                f"Name it in at most {MAX_NAME_BYTES} bytes.", subject=name[:MAX_NAME_BYTES],
             )  # fmt: skip
 
 

@@ -11,10 +11,9 @@ from analyzer.review.actions import Action
 from analyzer.review.facts_at_statement import Known
 from analyzer.review.safe_sequence.backfill import batched, key_of
 from analyzer.review.safe_sequence.constraints import not_null_steps
-from analyzer.review.safe_sequence.names import MOST_BYTES
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql
 from analyzer.review.work import work_of
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import MAX_NAME_BYTES, cut_name, quote_identifier
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Unparsable, fresh_parse, walk
 
@@ -29,7 +28,7 @@ def changed_type(action: Action, known: Known) -> list[SafeStep] | None:
     if default is None or key is None or key == action.column or action.node.def_.collClause is not None:
         return None
     new = f"{action.column}_new"
-    if table.column(new) is not None or len(new.encode()) > MOST_BYTES:
+    if table.column(new) is not None or len(new.encode()) > MAX_NAME_BYTES:
         return None
     value, value_of_new = _values(action)
     if value_of_new is None:
@@ -66,7 +65,7 @@ def _values(action: Action) -> tuple[str, str | None]:
 
 def _function(relation: TableName, column: str) -> tuple[str, str]:
     """Names of the trigger, the last to fire, and of its function, which stands beside the table."""
-    name = f"zz_{relation.name}_{column}_sync".encode()[:MOST_BYTES].decode(errors="ignore")
+    name = cut_name(f"zz_{relation.name}_{column}_sync")
     return quote_identifier(name), relation_sql(TableName(relation.schema, name))
 
 

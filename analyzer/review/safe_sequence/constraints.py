@@ -5,9 +5,9 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.facts_at_statement import Known
-from analyzer.review.safe_sequence.names import MOST_BYTES, constraint_name, object_name
+from analyzer.review.safe_sequence.names import constraint_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import cut_name, quote_identifier
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, column_names
 
@@ -88,7 +88,7 @@ def set_not_null(action: Action, known: Known) -> list[SafeStep] | None:
 
 def not_null_steps(relation: TableName, column: str) -> list[SafeStep]:
     """A valid CHECK spares SET NOT NULL the reading; it goes when it has served."""
-    table, name = relation_sql(relation), quote_identifier(f"{relation.name}_{column}_not_null_check"[:MOST_BYTES])
+    table, name = relation_sql(relation), quote_identifier(cut_name(f"{relation.name}_{column}_not_null_check"))
     quoted = quote_identifier(column)
     return [
         brief(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({quoted} IS NOT NULL) NOT VALID"),

@@ -9,9 +9,9 @@ from itertools import count
 
 from pglast import ast, enums
 
+from analyzer.schema.quoting import MAX_NAME_BYTES, cut_name
 from analyzer.statements.tree import Node, function_name, name_parts
 
-MOST_BYTES = 63
 NULLIF = enums.A_Expr_Kind.AEXPR_NULLIF
 
 
@@ -19,7 +19,7 @@ def object_name(first: str, second: str, label: str) -> str:
     """``first_second_label``, the longer of the first two cut until it fits."""
     parts = [first.encode(), second.encode()]
     over = len(label.encode()) + 1 + (1 if second else 0)
-    while len(parts[0]) + len(parts[1]) + over > MOST_BYTES:
+    while len(parts[0]) + len(parts[1]) + over > MAX_NAME_BYTES:
         longer = 0 if len(parts[0]) > len(parts[1]) else 1
         parts[longer] = parts[longer][:-1]
     texts = [part.decode(errors="ignore") for part in parts]
@@ -66,6 +66,6 @@ def _columns(columns: Sequence[str]) -> str:
     text = ""
     for column in columns:
         text = f"{text}_{column}" if text else column
-        if len(text.encode()) >= MOST_BYTES:
+        if len(text.encode()) >= MAX_NAME_BYTES:
             break
-    return text.encode()[:MOST_BYTES].decode(errors="ignore")
+    return cut_name(text)

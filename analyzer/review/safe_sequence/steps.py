@@ -19,7 +19,7 @@ from analyzer.review.safe_sequence.names import constraint_name, index_columns, 
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
 from analyzer.review.work import work_of
 from analyzer.schema.facts import IndexFacts
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import cut_name, quote_identifier
 from analyzer.statements.index_definition import index_on
 from analyzer.statements.parse import TableName
 
@@ -147,7 +147,7 @@ def _attach(action: Action, known: Known) -> list[SafeStep] | None:
     steps, after = [], []
     for relation, expression in ((part, bounds), (_default_of(parent, known), f"NOT ({bounds})")):
         if relation is not None and not (relation == part and known.is_new(part)):
-            name = quote_identifier(f"{relation.name}_bounds"[:63])
+            name = quote_identifier(cut_name(f"{relation.name}_bounds"))
             steps += _proved(relation, name, expression)
             after.append(brief(f"ALTER TABLE {relation_sql(relation)} DROP CONSTRAINT {name}"))
     for index in missing_indexes(parent, part, known):
