@@ -5,6 +5,7 @@ The texts are those of its own translations. auto_explain's plans have none: the
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 # duration -> before a detail, its parameters, and what EXECUTE runs
 LANGUAGES = {
@@ -35,17 +36,17 @@ def _behind(begins: Sequence[bytes], word: bytes) -> bytes:
     return re.escape(word) + b"(?:" + b"|".join(b"(?<=%s)" % re.escape(text + word) for text in begins) + b")"
 
 
+@cache
 def _duration_pattern(word: bytes) -> re.Pattern[bytes]:
     said = _in_either(f"(?:(?:, |  )(?:({STATEMENT}):|({FETCH}) |({EXECUTE}) |({STEP})))?")
     return re.compile(_behind(FORMATS, word) + rb"(\d{1,15}\.\d{1,9}) ms" + said)
 
 
+@cache
 def _detail_patterns(label: bytes, parameters: bytes, prepare: bytes) -> dict[bytes, re.Pattern[bytes]]:
     """What they begin with -> the pattern; group 1 is the label, group 2 what PREPARE would have."""
-    listed, prepared = (
-        b"(?:%s|Parameters: )(?=\\$\\d)" % re.escape(parameters),
-        b"(%s|prepare: )" % re.escape(prepare),
-    )
+    listed = b"(?:%s|Parameters: )(?=\\$\\d)" % re.escape(parameters)
+    prepared = b"(%s|prepare: )" % re.escape(prepare)
     return {
         label: re.compile(b"(%s)(?:%s|%s)" % (re.escape(label), listed, prepared)),
         parameters: re.compile(b"()()" + _behind(VALUES, parameters) + rb"(?=\$\d)"),
@@ -53,18 +54,18 @@ def _detail_patterns(label: bytes, parameters: bytes, prepare: bytes) -> dict[by
     }
 
 
-DURATION, DETAILS = dict[bytes, re.Pattern[bytes]](), dict[bytes, dict[bytes, re.Pattern[bytes]]]()
-for _word, _others in LANGUAGES.items():
-    for _encoding in ("utf-8", "latin-1"):
-        DURATION[_word.encode(_encoding)] = _duration_pattern(_word.encode(_encoding))
-        DETAILS[_word.encode(_encoding)] = _detail_patterns(*(other.encode(_encoding) for other in _others))
+DETAILS = {
+    word.encode(encoding): tuple(other.encode(encoding) for other in others)
+    for word, others in LANGUAGES.items()
+    for encoding in ("utf-8", "latin-1")
+}
 ENGLISH = (b"  statement:", b"  execute fetch from ", b"  execute ", b"  parse ")
 
 
 def in_english(data: bytes) -> bytes:
-    for word in [word for word in DURATION if word in data]:
-        data = DURATION[word].sub(_duration, data)
-        for begins, pattern in DETAILS[word].items():
+    for word in [word for word in DETAILS if word in data]:
+        data = _duration_pattern(word).sub(_duration, data)
+        for begins, pattern in _detail_patterns(*DETAILS[word]).items():
             if begins in data:
                 data = pattern.sub(_detail, data)
     return data
