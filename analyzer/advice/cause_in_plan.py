@@ -48,9 +48,8 @@ def in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str | 
             return reason
     asked = [(p, (at, p.arm and p.arm[0])) for at, (_, use) in enumerate(uses) for p in use.predicates]
     excluded = [p for p, _ in asked if p.operator in EXCLUDING]
-    beside = {
-        its_or for p, its_or in asked if p.operator in EXCLUDING and p.arm
-    }  # an OR with one of them excludes as it does
+    # an OR with one of them excludes as it does
+    beside = {its_or for p, its_or in asked if p.operator in EXCLUDING and p.arm}
     others = [p for p, its_or in asked if p.operator not in EXCLUDING | {"other"} and its_or not in beside]
     if excluded and not others:
         names = some_of(list(dict.fromkeys(p.column for p in excluded)))

@@ -176,9 +176,10 @@ def counted_together(workload: Iterable[WorkloadStatement], facts: SchemaFacts) 
     others_of: dict[str, list[str]] = {}
     texts: dict[TableName, set[str]] = {}  # fingerprints, which are the same whatever the schema
     for statement in workload:
+        text = fingerprint(statement.sql) or statement.sql
         for written in parse_statement(statement.sql).tables:
-            texts.setdefault(written, set()).add(fingerprint(statement.sql) or statement.sql)
-    for written in filter(lambda each: each.schema, texts):
+            texts.setdefault(written, set()).add(text)
+    for written in (each for each in texts if each.schema):
         table = facts.find_table(written.name, written.schema)
         if table is None:
             continue

@@ -62,13 +62,11 @@ class Conditions:
                 yield from self._unary(node.arg, "is_null" if is_null else "is_not_null")
             case ast.BooleanTest():
                 tests = {enums.BoolTestType.IS_TRUE: "is_true", enums.BoolTestType.IS_FALSE: "is_false"}
-                for tested in self._unary(node.arg, tests.get(node.booltesttype, "other")):
-                    text = (
-                        tested.predicate.text
-                        if node.booltesttype in tests
-                        else node.booltesttype.name.replace("_", " ")
-                    )
-                    yield replace(tested, predicate=replace(tested.predicate, text=text))
+                tested = self._unary(node.arg, tests.get(node.booltesttype, "other"))
+                if node.booltesttype not in tests:
+                    text = node.booltesttype.name.replace("_", " ")
+                    tested = (replace(each, predicate=replace(each.predicate, text=text)) for each in tested)
+                yield from tested
             case ast.ColumnRef():
                 yield from self._unary(node, "is_true")
             case ast.SubLink(subLinkType=enums.SubLinkType.ANY_SUBLINK):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from analyzer.advice.advise import advise
 from analyzer.advice.costliest_statements import dearest
@@ -94,10 +94,11 @@ def advise_database(
     """
     # before anything that may end the run: the other databases have their turn before this one is tried again
     AdviceRun.objects.update_or_create(database=database, defaults={"tried_at": now, "problem": ""})
+    run = AdviceRun.objects.filter(database=database)
     if not recorded:
         return "waiting for statements"
     if not facts.statistics_readable:
-        return _failed(database, now, "The login may not read the tables' statistics: no plan can be made without them")
+        return _failed(run, "The login may not read the tables' statistics: no plan can be made without them")
     workload = with_executed_rows(database, dearest(recorded))
     wanted = SelectionOptions(
         least_gain_ratio=LEAST_GAIN_RATIO, replica_scans=replica_scans(database.server, database, now)
@@ -112,9 +113,9 @@ def advise_database(
             with costing_only(database.name, {}, "database"):
                 _keep_past(twin, database, facts, now)
     except (RuntimeFailure, BadInput, NeedsOwnAddress) as problem:
-        return _failed(database, now, str(problem))
+        return _failed(run, str(problem))
     except OSError as problem:
-        return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
+        return _failed(run, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
     if server.explain_mode != Server.ExplainMode.OFF:  # else nothing is planned on the server
         advice = with_second_opinion(advice, explain_settings(server, facts.database), workload, facts)
     times = MeasuredTimes({s.fingerprint: s.total_time_s_per_day for s in workload}, server_time_s_per_day, watched_s)
@@ -125,18 +126,13 @@ def advise_database(
         advice, suggest_indexes(as_read(workload, facts), facts, opened), workload, facts, opened
     )
     suggestions.keep_suggestions(database, kept, evidence=evidence, watched_s=watched_s, now=now)
-    AdviceRun.objects.update_or_create(
-        database=database,
-        defaults={
-            "made_at": now,
-            "tried_at": now,
-            "problem": "",
-            "duration_s": time.monotonic() - begun,
-            "statements": len(workload),
-            "candidates": advice.candidates,
-            "plans_made": advice.selection.plans_made,
-            "result": result,
-        },
+    run.update(
+        made_at=now,
+        duration_s=time.monotonic() - begun,
+        statements=len(workload),
+        candidates=advice.candidates,
+        plans_made=advice.selection.plans_made,
+        result=result,
     )
     return _plan_rewrites(server, database, workload, facts, now)
 
@@ -203,8 +199,8 @@ def with_executed_rows(database: Database, workload: Sequence[WorkloadStatement]
     return [replace(s, rows_before_limit=rows.get(s.fingerprint)) for s in workload]
 
 
-def _failed(database: Database, now: datetime, problem: str) -> str:
-    AdviceRun.objects.update_or_create(database=database, defaults={"tried_at": now, "problem": problem})
+def _failed(run: QuerySet[AdviceRun], problem: str) -> str:
+    run.update(problem=problem)
     return problem
 
 

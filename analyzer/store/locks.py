@@ -14,8 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 STORE = 7467  # of the store as a whole: (STORE, PARTITIONS) and so on
 PARTITIONS, TIDYING, MIGRATION = 1, 2, 3
 READING = 7468  # (READING, server id): one reading of a server is kept at a time
-ADVICE = 7470  # (ADVICE, machine): one database is advised on at a time
 FINDINGS = 7469  # (FINDINGS, server id): two runs do not judge the same findings at once
+ADVICE = 7470  # (ADVICE, machine): one database is advised on at a time
 
 
 def wait_for(first: int, second: int) -> None:

@@ -96,7 +96,7 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
         "page": page,
         "listed": _listed(found, chosen.database, list(page.object_list)),
         "total_bytes": total_bytes,
-        "is_at_least": total_bytes is not None and not (is_whole and not left_out),
+        "is_at_least": total_bytes is not None and (not is_whole or bool(left_out)),
         "growth": databases_in_words(found, chosen.database, timezone.now()) if chosen.database else [],
         "left_out": left_out,
         "is_size_missing": bool(facts and "schema_storage" in facts.parts_not_read),

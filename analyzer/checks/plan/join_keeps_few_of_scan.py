@@ -26,7 +26,6 @@ from analyzer.statements.index_expressions import can_be_key, comparable
 from analyzer.statements.tree import Unparsable, parse
 
 GROUPS = re.compile(r"\b(?:group\s+by|distinct|union)\b", re.IGNORECASE)
-
 OF_CASE = re.compile(r"(?:lower|upper)\(\(?[\w\"]+\)?(?:::text)?\)")
 
 check = Check(
