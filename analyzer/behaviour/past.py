@@ -110,7 +110,7 @@ class ShapeChange:
 class CauseOfChange:
     """What the twin says of a change of plan, and what to do; ``hint`` "" where nothing is proved."""
 
-    said: str
+    description: str
     hint: str = ""
 
 

@@ -125,4 +125,4 @@ def _or(sets: Sequence[Set]) -> str:
 
 def _and(some: Sequence[Difference]) -> str:
     more = f" and {len(some) - 4} more" if len(some) > 4 else ""
-    return ", together with ".join(d.words for d in some[:4]) + more
+    return ", together with ".join(d.description for d in some[:4]) + more

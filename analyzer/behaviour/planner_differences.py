@@ -33,15 +33,16 @@ SMALL = 0.02  # judgement: a size that moved by less is said last
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that was otherwise. ``name``: of the setting, column or index; ``words``: "ix_a of app.t was dropped".
+    """One thing that was otherwise. ``name``: of the setting, column or index.
 
-    ``weight``: how much of a change it is among those of its kind; larger ones are tried and said first.
+    ``description``: "ix_a of app.t was dropped". ``weight``: how much of a change it is among those of its kind; larger
+    ones are tried and said first.
     """
 
     kind: DifferenceKind
     table: str
     name: str
-    words: str
+    description: str
     weight: float = 1.0
     is_replayed: bool = True  # a planner can be asked with the old and the new of it
     new_name: str = ""  # of an index that is called otherwise now
@@ -70,7 +71,7 @@ def _of_table(old: TablePast, called_now: TablePast, new: TablePast) -> list[Dif
     ]
     differs += [*_structure(called_now, new), *_statistics(called_now, new)]
     if None not in (old.oid, new.oid) and old.oid != new.oid:
-        differs = [replace(each, words=_of_another_table(each)) for each in differs]
+        differs = [replace(each, description=_of_another_table(each)) for each in differs]
     return [*differs, *_size(name, called_now.figures, new.figures)]
 
 
@@ -108,7 +109,7 @@ def told_valid(difference: Difference, facts: SchemaFacts) -> Difference:
     if table is None or all(index.is_valid or index.name != difference.name for index in table.indexes):
         return difference
     words = f"index {difference.name} of {difference.table} became invalid, so that the planner passes it by"
-    return replace(difference, words=words)
+    return replace(difference, description=words)
 
 
 def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:

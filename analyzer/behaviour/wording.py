@@ -18,7 +18,7 @@ TWO_A_ROW = 1.5  # lookups a row: both of two columns bring keys
 class Wording:
     title: str
     subject: str
-    said: str
+    description: str
 
 
 def wording(group: Sequence[PageLookup], parent: Parent | None, base: TableFacts | None) -> Wording:

@@ -22,12 +22,12 @@ NOT_PLANNED = "Whether a recorded statement gets dearer without {it} was not pla
 class DroppableIndexes:
     """Indexes that look needless, without those that a recorded statement is planned dearer without.
 
-    ``said``: what the planner said, in sentences. ``statements``: how many it was asked for, None where it was not
+    ``verdict``: what the planner said, in sentences. ``statements``: how many it was asked for, None where it was not
     asked for each of the indexes. ``is_proved``: it was asked for each recorded statement that reads the table.
     """
 
     indexes: list[IndexFacts]
-    said: str = ""
+    verdict: str = ""
     statements: int | None = None
     is_proved: bool = False
 

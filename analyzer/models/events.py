@@ -23,7 +23,7 @@ class ServerEvent(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     at = models.DateTimeField()  # at the latest, by the store's clock
     earliest = models.DateTimeField(null=True)  # None: it happened at ``at``
-    said = models.TextField()  # without a full stop; names of the server's as they are, so shown escaped
+    description = models.TextField()  # without a full stop; names of the server's as they are, so shown escaped
     table = models.CharField(max_length=130, blank=True, default="")  # "schema.table", where it is about one
     release = models.CharField(max_length=200, blank=True, default="")  # a tag of comments that was seen first here
     is_mark = models.BooleanField(default=True)  # False: on no chart, only known

@@ -73,7 +73,7 @@ class FindingRecord(models.Model):
 class FindingEvent(models.Model):
     """What happened to a finding, in order: the history on its page."""
 
-    class What(models.TextChoices):
+    class Kind(models.TextChoices):
         OPENED = "opened", "Found"
         WORSE = "worse", "Got worse"
         MUTED = "muted", "Muted"
@@ -82,11 +82,11 @@ class FindingEvent(models.Model):
         CLOSED = "closed", "Gone"
         REOPENED = "reopened", "Came back"
 
-    WORSENED = (What.WORSE, What.UNMUTED)  # one that was muted is that no longer
+    WORSENED = (Kind.WORSE, Kind.UNMUTED)  # one that was muted is that no longer
 
     finding = models.ForeignKey(FindingRecord, models.CASCADE, related_name="events")
     at = models.DateTimeField()
-    what = models.CharField(max_length=10, choices=What)
+    kind = models.CharField(max_length=10, choices=Kind)
     by = models.CharField(max_length=150, blank=True, default="")  # a person; "" for what the checks saw
     detail = models.TextField(blank=True, default="")
     impact_s_per_day = models.FloatField(null=True)  # at that moment

@@ -129,7 +129,7 @@ class PlanCause(models.Model):
     changed_at = models.DateTimeField()  # the new plan was first seen
     found_at = models.DateTimeField()
     is_proved = models.BooleanField()
-    said = models.TextField()
+    description = models.TextField()
     hint = models.TextField(blank=True, default="")
     evidence = models.JSONField(default=dict)
 

@@ -84,7 +84,7 @@ class NoSuggestion(models.Model):
     statement = models.ForeignKey(Statement, models.CASCADE, related_name="no_suggestions")
     database = models.ForeignKey(Database, models.CASCADE)
     reason = models.TextField()
-    said_at = models.DateTimeField()
+    decided_at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["statement", "database"], name="uq_nosuggestion")]

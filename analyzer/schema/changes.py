@@ -25,7 +25,7 @@ class SchemaChange:
     """``table``: "schema.table" as kept in findings, "" where it is about several."""
 
     table: str
-    said: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,12 +142,12 @@ def _keep(
         defaults={
             "found_at": now,
             "is_proved": bool(cause.causes or cause.cures),
-            "said": cause_words(cause, differs, old_path),
+            "description": cause_words(cause, differs, old_path),
             "hint": cure_hint(cause),
             "evidence": {
-                "causes": [sorted(d.words for d in some) for some in cause.causes],
-                "cures": [sorted(d.words for d in some) for some in cause.cures],
-                "differences": [d.words for d in differs][:50],
+                "causes": [sorted(d.description for d in some) for some in cause.causes],
+                "cures": [sorted(d.description for d in some) for some in cause.cures],
+                "differences": [d.description for d in differs][:50],
                 "plans_made": cause.plans_made,
                 "times_looked_for": known.evidence.get("times_looked_for", 1) + 1 if known else 1,
             },
@@ -210,7 +210,7 @@ def _dated(difference: Difference, database: Database, change: ShapeChange, fact
     table = facts.table_called(difference.table)
     storage = table.storage if table is not None and difference.kind == "statistics" else None
     ran = analyzed_between(storage, before, after)
-    return replace(difference, words=f"{difference.words} ({ran or between})")
+    return replace(difference, description=f"{difference.description} ({ran or between})")
 
 
 def analyzed_between(storage: StorageFacts | None, before: datetime, after: datetime) -> str:

@@ -40,18 +40,20 @@ def note_run(server: Server, before: ServerState, now: ServerState, taken_at: da
     started = by_our_clock(now.started_at)
     if now.server_version_num != before.server_version_num:
         versions = f"PostgreSQL {_version(before.server_version_num)} became {_version(now.server_version_num)}"
-        events.append(ServerEvent(kind=Kind.VERSION, at=started, said=versions))
+        events.append(ServerEvent(kind=Kind.VERSION, at=started, description=versions))
     elif before.is_in_recovery and not now.is_in_recovery:
-        events.append(ServerEvent(kind=Kind.TAKEOVER, at=taken_at, earliest=earliest, said="Promoted from standby"))
+        events.append(
+            ServerEvent(kind=Kind.TAKEOVER, at=taken_at, earliest=earliest, description="Promoted from standby")
+        )
     elif now.started_at != before.started_at and now.started_at < before.taken_at:
         said = "PostgreSQL answers that was started before: another server, or its clock was set back"
-        events.append(ServerEvent(kind=Kind.TAKEOVER, at=taken_at, earliest=earliest, said=said))
+        events.append(ServerEvent(kind=Kind.TAKEOVER, at=taken_at, earliest=earliest, description=said))
     elif now.started_at != before.started_at:
-        events.append(ServerEvent(kind=Kind.RESTART, at=started, said="PostgreSQL was restarted"))
+        events.append(ServerEvent(kind=Kind.RESTART, at=started, description="PostgreSQL was restarted"))
     is_reset = now.stats_reset_at is not None and now.stats_reset_at != before.stats_reset_at
     if is_reset and not events and now.stats_reset_at is not None:
         at = by_our_clock(now.stats_reset_at)
-        events.append(ServerEvent(kind=Kind.RESET, at=at, said="Statistics of statements were reset"))
+        events.append(ServerEvent(kind=Kind.RESET, at=at, description="Statistics of statements were reset"))
     if events and events[0].kind == Kind.TAKEOVER and _was_lately(server, Kind.TAKEOVER, taken_at):
         return  # an address that leads to several in turn
     for event in events:
@@ -67,8 +69,8 @@ def note_settings(server: Server, changes: Sequence[str], taken_at: datetime, ea
     said = ", ".join(changes[:MOST_SETTINGS_NAMED]) + (f" and {more} more" if more > 0 else "")
     of_each = [(f"Set: {said}", True), *((change, False) for change in changes)]
     ServerEvent.objects.bulk_create(
-        ServerEvent(server=server, kind=Kind.SETTING, at=taken_at, earliest=earliest, said=words, is_mark=is_mark)
-        for words, is_mark in of_each
+        ServerEvent(server=server, kind=Kind.SETTING, at=taken_at, earliest=earliest, description=text, is_mark=is_mark)
+        for text, is_mark in of_each
     )
 
 
@@ -76,7 +78,7 @@ def note_schema(database: Database, changes: Iterable[SchemaChange], taken_at: d
     ServerEvent.objects.bulk_create(
         ServerEvent(
             server_id=database.server_id, database=database, kind=Kind.SCHEMA, at=taken_at, earliest=earliest,
-            said=change.said[:1].upper() + change.said[1:] if not change.table else change.said,
+            description=change.description if change.table else change.description[:1].upper() + change.description[1:],
             table=change.table[:130],
         )
         for change in changes
@@ -95,8 +97,8 @@ def note_releases(server: Server, texts: Iterable[str | None], seen_at: datetime
     ServerEvent.objects.bulk_create(
         [
             ServerEvent(
-                server=server, kind=Kind.DEPLOY, at=seen_at, said=f"Release {label} was first seen", release=label,
-                is_mark=bool(known),
+                server=server, kind=Kind.DEPLOY, at=seen_at, description=f"Release {label} was first seen",
+                release=label, is_mark=bool(known),
             )
             for label in sorted(releases - known)[: max(0, MOST_RELEASES_A_DAY - today)]
         ],
@@ -107,10 +109,10 @@ def note_releases(server: Server, texts: Iterable[str | None], seen_at: datetime
 def mark_deploy(server: Server, label: str, at: datetime) -> ServerEvent | None:
     """None where it is marked already: every part of a deploy may say so."""
     said = f"Deploy {visible_line(label)[:LONGEST_LABEL]}"
-    same = server.events.filter(kind=Kind.DEPLOY, said=said, at__gte=at - SAME_DEPLOY, at__lte=at + SAME_DEPLOY)
+    same = server.events.filter(kind=Kind.DEPLOY, description=said, at__gte=at - SAME_DEPLOY, at__lte=at + SAME_DEPLOY)
     if same.exists():
         return None
-    return ServerEvent.objects.create(server=server, kind=Kind.DEPLOY, at=at, said=said)
+    return ServerEvent.objects.create(server=server, kind=Kind.DEPLOY, at=at, description=said)
 
 
 def events_between(server: Server, start: datetime, end: datetime, which: Q | None = None) -> list[ServerEvent]:
@@ -143,7 +145,8 @@ def changes_since(
     if table is not None:
         wanted |= Q(kind=Kind.SCHEMA) & table
     seen = server.events.filter(wanted, at__gt=since, at__lte=until).order_by("at", "pk")
-    return [e.said for e in seen if e.kind != Kind.SETTING or e.said.partition(" from ")[0] in setting_names]
+    named = (e for e in seen if e.kind != Kind.SETTING or e.description.partition(" from ")[0] in setting_names)
+    return [event.description for event in named]
 
 
 def drop_old(now: datetime) -> None:

@@ -15,7 +15,6 @@ from analyzer.store.statements_not_run import GONE_AFTER
 from analyzer.words.durations import rate_words, says_of_a_day
 from analyzer.words.lists import some_of
 
-What = FindingEvent.What
 Kind = ServerEvent.Kind
 # what a restart ends: sessions, and settings or files of a newer release that wait for one
 ENDED_BY = dict.fromkeys(("SV007", "SV008", "SV009", "SV038", "SV041"), (Kind.RESTART, Kind.VERSION))
@@ -28,9 +27,9 @@ NEW_FOR = timedelta(days=1)
 BUILT_WITHIN = timedelta(days=2)  # judgement: a plan or a count shows the index soon after, a rate of a day after that
 
 
-def event(record: FindingRecord, kind: FindingEvent.What, at: datetime, by: str = "", detail: str = "") -> FindingEvent:
+def event(record: FindingRecord, kind: FindingEvent.Kind, at: datetime, by: str = "", detail: str = "") -> FindingEvent:
     return FindingEvent(
-        finding=record, at=at, what=kind, by=by, detail=detail, impact_s_per_day=record.impact_s_per_day
+        finding=record, at=at, kind=kind, by=by, detail=detail, impact_s_per_day=record.impact_s_per_day
     )
 
 
@@ -52,19 +51,19 @@ def grown(record: FindingRecord, finding: Finding, now: datetime) -> list[Findin
             record.muted_impact_s_per_day = settled(record)
         if record.muted_until is not None and record.muted_until <= now:
             show_again(record)
-            return [event(record, What.UNMUTED, now, detail="its time was over")]
+            return [event(record, FindingEvent.Kind.UNMUTED, now, detail="its time was over")]
         if _is_worse(settled(record), record.muted_impact_s_per_day):
             record.opened_impact_s_per_day = record.muted_impact_s_per_day
             reasons.insert(0, f"{_dearer(record, record.muted_impact_s_per_day, now)} when it was muted")
         if reasons:
             show_again(record)
-        return _worse(record, What.UNMUTED, reasons, now)
+        return _worse(record, FindingEvent.Kind.UNMUTED, reasons, now)
     if record.opened_impact_s_per_day is None:
         record.opened_impact_s_per_day = settled(record)
     known_cost = _known_cost(record, now)
     if _is_worse(settled(record), known_cost):
         reasons.insert(0, _dearer(record, known_cost, now))
-    return _worse(record, What.WORSE, reasons, now)
+    return _worse(record, FindingEvent.Kind.WORSE, reasons, now)
 
 
 def _known_cost(record: FindingRecord, now: datetime) -> float | None:
@@ -88,7 +87,7 @@ def _dearer(record: FindingRecord, before_s: float | None, now: datetime) -> str
     return f"it cost {_rate(before_s, record)}"
 
 
-def _worse(record: FindingRecord, kind: FindingEvent.What, reasons: Sequence[str], now: datetime) -> list[FindingEvent]:
+def _worse(record: FindingRecord, kind: FindingEvent.Kind, reasons: Sequence[str], now: datetime) -> list[FindingEvent]:
     if not reasons:
         return []
     record.worse_since = now
@@ -132,8 +131,8 @@ def close(gone: QuerySet[FindingRecord], now: datetime, go_on: Collection[int] =
         record.closed_at, record.worse_since = now, None
     FindingRecord.objects.bulk_update(records, ["closed_at", "worse_since"])
     FindingEvent.objects.bulk_create(
-        event(record, What.CLOSED, now, detail=GOES_ON if record.pk in go_on else because or _why_gone(record, now))
-        for record in records
+        event(r, FindingEvent.Kind.CLOSED, now, detail=GOES_ON if r.pk in go_on else because or _why_gone(r, now))
+        for r in records
     )
 
 
@@ -147,7 +146,7 @@ def mute(findings: Iterable[FindingRecord], by: str, reason: str, until: datetim
             record.muted_impact_s_per_day, record.known_severity = settled(record), record.severity
         fields = ["muted_at", "muted_by", "mute_reason", "muted_until", "muted_impact_s_per_day", "known_severity"]
         FindingRecord.objects.bulk_update(records, fields)
-        FindingEvent.objects.bulk_create(event(r, What.MUTED, now, by, reason) for r in records)
+        FindingEvent.objects.bulk_create(event(r, FindingEvent.Kind.MUTED, now, by, reason) for r in records)
     return len(records)
 
 
@@ -155,7 +154,7 @@ def unmute(record: FindingRecord, by: str) -> None:
     with transaction.atomic():
         show_again(record)
         record.save()
-        event(record, What.UNMUTED, timezone.now(), by).save()
+        event(record, FindingEvent.Kind.UNMUTED, timezone.now(), by).save()
 
 
 def assign(record: FindingRecord, to: str, by: str) -> None:
@@ -165,7 +164,7 @@ def assign(record: FindingRecord, to: str, by: str) -> None:
     with transaction.atomic():
         record.assigned_to = to
         record.save(update_fields=["assigned_to"])
-        event(record, What.ASSIGNED, timezone.now(), by, to or "nobody").save()
+        event(record, FindingEvent.Kind.ASSIGNED, timezone.now(), by, to or "nobody").save()
 
 
 def drop_surplus() -> None:

@@ -77,10 +77,10 @@ def keep_findings(
             what = None
             if record is None:
                 record = FindingRecord(server=server, database=database, key=key, first_seen=now)
-                what = FindingEvent.What.OPENED
+                what = FindingEvent.Kind.OPENED
             elif record.closed_at is not None:
                 record.closed_at = None
-                what = FindingEvent.What.REOPENED
+                what = FindingEvent.Kind.REOPENED
             before = record.members, record.known_members
             record.members = groups.members_of(record, finding, unjudged.get(finding.code, ()))
             _fill(record, finding, statements.get(finding.about), now)
@@ -88,7 +88,7 @@ def keep_findings(
                 life.opened(record)
                 if key in elders:
                     groups.continue_from(record, finding, elders[key])
-                elif what == FindingEvent.What.REOPENED:
+                elif what == FindingEvent.Kind.REOPENED:
                     record.times_reopened += 1
                     record.reopened_at = now
                 events.append(life.event(record, what, now, detail=groups.SAID_BEFORE if key in elders else ""))

@@ -84,7 +84,7 @@ def measure_gone(server: Server, now: datetime) -> int:
     closings = list(
         FindingEvent.objects.filter(
             finding__server=server, finding__database__isnull=False, finding__closed_at=F("at"),
-            what=FindingEvent.What.CLOSED, at__gt=now - WEEK - DAY,
+            kind=FindingEvent.Kind.CLOSED, at__gt=now - WEEK - DAY,
         )
         .exclude(detail__regex=f"^({'|'.join(NOT_MENDED)})")
         .select_related("finding__database")
@@ -113,7 +113,7 @@ def gained(servers: Iterable[Server] | None, now: datetime) -> MeasuredSavings:
     takes less since. One query.
     """
     closings = FindingEvent.objects.filter(
-        what=FindingEvent.What.CLOSED, at__gt=now - SUMMED_OVER, finding__closed_at=F("at"),
+        kind=FindingEvent.Kind.CLOSED, at__gt=now - SUMMED_OVER, finding__closed_at=F("at"),
         gain__compared_s__gte=LEAST_SUMMED_S,
     ).order_by("at", "pk")  # fmt: skip
     if servers is not None:

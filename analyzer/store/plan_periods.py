@@ -91,7 +91,7 @@ def causes_of(database: Database, statement_ids: Collection[int]) -> dict[int, d
     found: dict[int, dict[tuple[str, str], CauseOfChange]] = {}
     causes = PlanCause.objects.filter(database=database, statement_id__in=list(statement_ids)).order_by("changed_at")
     for cause in causes:
-        told = CauseOfChange(cause.said, cause.hint)
+        told = CauseOfChange(cause.description, cause.hint)
         found.setdefault(cause.statement_id, {})[cause.shape_before, cause.shape_after] = told
     return found
 

@@ -83,11 +83,11 @@ def _keep_reasons(database: Database, reasons: Mapping[str, str], now: datetime)
     NoSuggestion.objects.filter(database=database).exclude(statement__in=ids.values()).delete()
     NoSuggestion.objects.bulk_create(
         [
-            NoSuggestion(statement_id=ids[f], database=database, reason=reason, said_at=now)
+            NoSuggestion(statement_id=ids[f], database=database, reason=reason, decided_at=now)
             for f, reason in reasons.items()
             if f in ids
         ],
         update_conflicts=True,
         unique_fields=["statement", "database"],
-        update_fields=["reason", "said_at"],
+        update_fields=["reason", "decided_at"],
     )

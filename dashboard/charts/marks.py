@@ -10,16 +10,16 @@ from analyzer.models import ServerEvent
 from analyzer.words.visible import visible_line
 
 MOST_GROUPS = 20  # judgement: numbers of two digits do not touch on a plot 300 pixels wide
-TOLD = 5  # of one group; hovering and the list say how many more there are
+MOST_LISTED = 5  # of one group; hovering and the list say how many more there are
 SHORTEST_AXIS = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``said`` shows as it is, so nothing in it is invisible; ``earliest``: it happened between then and ``at``."""
+    """``description`` shows as it is, so nothing in it is invisible; ``earliest``: it happened from then to ``at``."""
 
     at: datetime
-    said: str
+    description: str
     kind: str = "plan"
     earliest: datetime | None = None
 
@@ -34,7 +34,7 @@ class Mark:
         return f"{earliest.day} {earliest:%b %H:%M} to {until}"
 
     def __str__(self) -> str:
-        return f"{self.when}: {self.said}"
+        return f"{self.when}: {self.description}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,16 @@ class MarkGroup:
         return self.marks[0].at
 
     @property
-    def told(self) -> tuple[Mark, ...]:
-        return self.marks[:TOLD]
+    def listed(self) -> tuple[Mark, ...]:
+        return self.marks[:MOST_LISTED]
 
     @property
     def more(self) -> int:
-        return max(0, len(self.marks) - TOLD)
+        return max(0, len(self.marks) - MOST_LISTED)
 
     @property
     def lines(self) -> list[str]:
-        return [*map(str, self.told), *([f"and {self.more} more"] if self.more else [])]
+        return [*map(str, self.listed), *([f"and {self.more} more"] if self.more else [])]
 
     @property
     def kind(self) -> str:
@@ -88,4 +88,4 @@ def of_events(events: Sequence[ServerEvent], dbname: str) -> list[Mark]:
 
 def _said(event: ServerEvent, dbname: str) -> str:
     where = f" (database {event.database.name})" if event.database and event.database.name != dbname else ""
-    return visible_line(f"{event.said}{where}")
+    return visible_line(f"{event.description}{where}")

@@ -19,11 +19,11 @@ Point = tuple[float, float | None]  # 0 to 1 along the axes, y upwards; None bre
 
 @dataclass(frozen=True, slots=True)
 class PlacedMark:
-    """``place``: 0 to 1 along the time axis. ``kind``: of static/css/chart.css."""
+    """``position``: 0 to 1 along the time axis. ``kind``: of static/css/chart.css."""
 
-    place: float
+    position: float
     number: int
-    said: str
+    description: str
     kind: str
 
 
@@ -48,12 +48,12 @@ def framed(
 ) -> SafeString:
     """``plot``: what is drawn over the grid, in coordinates of SIZE; ``marks`` stand over it, their numbers above."""
     plot += format_html_join(
-        "", '<path class="mark {}" d="M{} 0V{}"/>', ((mark.kind, _x(mark.place), SIZE) for mark in marks)
+        "", '<path class="mark {}" d="M{} 0V{}"/>', ((mark.kind, _x(mark.position), SIZE) for mark in marks)
     )
     numbers = format_html_join(
         "",
         '<text class="{}" x="{}%" y="-3" text-anchor="middle"><title>{}</title>{}</text>',
-        ((mark.kind, f"{100 * mark.place:.2f}", mark.said, mark.number) for mark in marks),
+        ((mark.kind, f"{100 * mark.position:.2f}", mark.description, mark.number) for mark in marks),
     )
     parts = [
         format_html(

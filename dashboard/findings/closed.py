@@ -55,7 +55,7 @@ def is_mended(finding: FindingRecord) -> bool:
 
 def last_closings() -> QuerySet[FindingEvent]:
     """To prefetch as ``closings``: of each finding that is gone the one event that closed it."""
-    return FindingEvent.objects.filter(what=FindingEvent.What.CLOSED, finding__closed_at=F("at"))
+    return FindingEvent.objects.filter(kind=FindingEvent.Kind.CLOSED, finding__closed_at=F("at"))
 
 
 def gained_line(gained: MeasuredSavings) -> str:

@@ -24,8 +24,8 @@ class Fault:
     a day, of a check on how many things."""
 
     server: Server
-    what: str
-    said: str
+    subject: str
+    description: str
     times: int
     fingerprint: str | None = None
 
@@ -41,7 +41,7 @@ def statement_faults(servers: Sequence[Server], now: datetime) -> list[Fault]:
     )
     begins = Q(reason__startswith=STATEMENT_FAULT) | Q(reason__startswith=f"Not planned: {STATEMENT_FAULT}")
     advised = (
-        NoSuggestion.objects.filter(begins, database__server_id__in=list(by_id), said_at__gt=now - WITHIN)
+        NoSuggestion.objects.filter(begins, database__server_id__in=list(by_id), decided_at__gt=now - WITHIN)
         .values_list("database__server_id", "statement__fingerprint", "reason")
         .annotate(times=Count("pk"))
     )
@@ -50,7 +50,7 @@ def statement_faults(servers: Sequence[Server], now: datetime) -> list[Fault]:
         for what, rows in (("EXPLAIN", explained), ("Index advice", advised))
         for server_id, fingerprint, reason, times in rows
     ]
-    return sorted(faults, key=lambda f: (f.server.name, f.what, -f.times, f.fingerprint or ""))
+    return sorted(faults, key=lambda f: (f.server.name, f.subject, -f.times, f.fingerprint or ""))
 
 
 def check_faults(steps: Iterable[StepStatus]) -> list[Fault]:
@@ -62,7 +62,7 @@ def check_faults(steps: Iterable[StepStatus]) -> list[Fault]:
             known = most.setdefault((step.server_id, failed.code, failed.error), fault)
             if known.times < fault.times:
                 most[step.server_id, failed.code, failed.error] = fault
-    return sorted(most.values(), key=lambda f: (f.server.name, f.what, f.said))
+    return sorted(most.values(), key=lambda f: (f.server.name, f.subject, f.description))
 
 
 def fault_troubles(statements: Sequence[Fault], checks: Sequence[Fault]) -> list[tuple[str, str]]:
@@ -75,7 +75,7 @@ def fault_troubles(statements: Sequence[Fault], checks: Sequence[Fault]) -> list
 def _trouble(faults: Sequence[Fault], thing: str, costs: str) -> Iterator[tuple[str, str]]:
     by_server: dict[str, set[str]] = {}
     for fault in faults:
-        by_server.setdefault(fault.server.name, set()).add(fault.fingerprint or fault.what)
+        by_server.setdefault(fault.server.name, set()).add(fault.fingerprint or fault.subject)
     if not by_server:
         return
     n = sum(map(len, by_server.values()))

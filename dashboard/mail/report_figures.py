@@ -161,7 +161,7 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
 
 def _worsenings() -> QuerySet[FindingEvent]:
     """Of each finding that got worse the event that says how."""
-    return FindingEvent.objects.filter(what__in=FindingEvent.WORSENED, finding__worse_since=F("at"))
+    return FindingEvent.objects.filter(kind__in=FindingEvent.WORSENED, finding__worse_since=F("at"))
 
 
 def _indexes(servers: Sequence[Server]) -> list[IndexToCreate]:

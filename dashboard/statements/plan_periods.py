@@ -56,7 +56,7 @@ def _rows(past: StatementPast, changes: Sequence[ShapeChange], now: datetime) ->
                 PlanRecord.Values(period.values).label,
                 ended_at,
                 _words(past, change) if change else "",
-                cause.said if cause else "",
+                cause.description if cause else "",
                 figures.median_ms if len(figures) else None,
                 int(figures.total_calls) if len(figures) else None,
             )

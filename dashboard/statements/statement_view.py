@@ -87,7 +87,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "hidden_findings": len(findings) - len(is_open),
         "suggestions": suggestions,
         "built": [s for s in suggested if s.closed_at is not None],
-        "no_suggestions": [] if suggestions else list(record.no_suggestions.order_by("-said_at")[:3]),
+        "no_suggestions": [] if suggestions else list(record.no_suggestions.order_by("-decided_at")[:3]),
         "has_no_plan": has_no_plan,
         "text_state": _text_state(record),
         "periods": periods,

@@ -15,7 +15,7 @@ def table(name: str, oid: int | None, *indexes: str, column: str = "a") -> Table
 
 
 def words(then: PlannerPast, now: PlannerPast) -> list[str]:
-    return [difference.words for difference in differences(then, now)]
+    return [difference.description for difference in differences(then, now)]
 
 
 def test_a_table_under_another_name_is_one_difference() -> None:

@@ -141,7 +141,7 @@ def hostile_world() -> world.World:
     )  # fmt: skip
     AuditEntry.objects.create(user_name=SHORT, action="server changed", subject=SHORT, details={"host": TEXT})
     NoSuggestion.objects.create(
-        statement=shop.statements[0], database=world.database(shop.shop), reason="none", said_at=timezone.now()
+        statement=shop.statements[0], database=world.database(shop.shop), reason="none", decided_at=timezone.now()
     )
     statement = {"fingerprint": shop.statements[0].fingerprint, "cost_before": 9.0, "cost_after": 1.0, "change": SHORT}
     shop.suggestion.evidence = {

@@ -30,7 +30,7 @@ def test_events_stand_on_every_chart_and_once_in_words(person):
     for n, table in enumerate(("public.shop_order", "public.shop_product")):
         ServerEvent.objects.create(
             server=of, database=world.database(of), kind="schema", at=now - timedelta(hours=3 + n), table=table,
-            earliest=now - timedelta(hours=3 + n, minutes=10), said=f"{table}: index ix created",
+            earliest=now - timedelta(hours=3 + n, minutes=10), description=f"{table}: index ix created",
         )  # fmt: skip
     page = person.get(f"/servers/{of.slug}/?window=6h")
     html = page.content.decode()

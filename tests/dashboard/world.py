@@ -442,6 +442,6 @@ def shop(*, hours: float = 24, every_s: int = 600) -> World:
         statement=statements[2],
         database=database(of),
         reason="name ILIKE $1 with a leading wildcard: no B-tree index can serve it.",
-        said_at=now,
+        decided_at=now,
     )
     return World(of, statements, plan, records, made)

@@ -179,7 +179,7 @@ def test_faults_of_ours_are_counted_by_server_and_lead_to_the_statements(person,
         "It reads few rows, and a table named pgLoupe could not work on this statement (",
     ):
         database = Database.objects.create(server=crm, oid=len(words), name=words[:20])
-        NoSuggestion.objects.create(statement=of_crm, database=database, reason=words, said_at=timezone.now())
+        NoSuggestion.objects.create(statement=of_crm, database=database, reason=words, decided_at=timezone.now())
     text, page = shown(person), person.get("/health/").content.decode()
     assert "pgLoupe itself failed at 2 statements: 1 on crm, 1 on shop. They go without" in text
     assert "pgLoupe itself failed at 1 check: 1 on shop. What they would have found is not known" in text

@@ -157,7 +157,7 @@ def test_the_preview_says_what_gone_findings_take_since_and_save_together(person
         record = FindingRecord.objects.get(about=finding.about)
         statement = {"fingerprint": record.about, "before_s_per_day": 1740.0, "since_s_per_day": 13.0, "counts": True}
         FindingEvent.objects.create(
-            finding=record, at=record.closed_at, what="closed",
+            finding=record, at=record.closed_at, kind="closed",
             gain={"before_s_per_day": 1740.0, "since_s_per_day": 13.0, "since_measured_s": since_s,
                   "compared_s": since_s, "index": "",
                   "until": 0, "statements": [statement]},
@@ -165,7 +165,7 @@ def test_the_preview_says_what_gone_findings_take_since_and_save_together(person
     shown = text_of(person.get("/report/preview/"))
     assert "Gone in the last 30 days: 28 min 47 s a day, with 1 finding (measured)" in shown
     assert "its statement took 29 min a day before, 13 s a day since (measured over 3 hours)." in shown
-    FindingEvent.objects.create(finding=record, at=now - timedelta(days=11), what="closed")  # it came and went before
+    FindingEvent.objects.create(finding=record, at=now - timedelta(days=11), kind="closed")  # it came and went before
     page = person.get("/findings/?state=closed")
     assert [len(finding.closings) for finding in page.context["page"]] == [1, 1]
     listed = text_of(page)

@@ -298,7 +298,7 @@ def test_what_is_found_in_a_statement_stays_until_it_was_not_seen_for_long(datab
     assert look({}, NOW + timedelta(days=7)) == {"ST002", "PL004"}
     assert look({}, NOW + timedelta(days=7), Rules(off=frozenset({"PL004"}))) == {"ST002"}
     assert look({}, NOW + timedelta(days=8)) == set()
-    closed = FindingEvent.objects.get(what="closed", finding__code="ST002")
+    closed = FindingEvent.objects.get(kind="closed", finding__code="ST002")
     assert closed.detail == "its statement was not seen for 8 days"
     assert measure_gone(database.server, NOW + timedelta(days=8)) == 0
 

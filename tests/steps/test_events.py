@@ -41,7 +41,7 @@ def test_what_was_changed_on_the_server_is_marked(shop: ScratchDatabase) -> None
     )
     schema_step.read_schema(server)
     pipeline.take_snapshot(server)
-    said = sorted(server.events.filter(is_mark=True).values_list("kind", "said"))
+    said = sorted(server.events.filter(is_mark=True).values_list("kind", "description"))
     assert [kind for kind, _ in said] == ["schema", "setting"]
     assert said[0][1] == (
         'public.item: index "Odd ix" created, column kind from integer to bigint, column note added'
@@ -57,4 +57,6 @@ def test_a_release_in_a_sessions_comment_is_a_mark(shop: ScratchDatabase) -> Non
         with shop.connect() as session:
             session.execute(f"select 1 /*route='a',release='{release}'*/")
             keep(server, look(server, closely=False))
-    assert list(server.events.filter(is_mark=True).values_list("said", flat=True)) == ["Release 1.1 was first seen"]
+    assert list(server.events.filter(is_mark=True).values_list("description", flat=True)) == [
+        "Release 1.1 was first seen"
+    ]

@@ -82,15 +82,15 @@ def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     keep_findings(server, database, [slower], ["ST010"])
     assert pipeline.advise_on_indexes(server) == ""
     cause = PlanCause.objects.get()
-    assert cause.is_proved, cause.said
-    assert cause.said.startswith(
+    assert cause.is_proved, cause.description
+    assert cause.description.startswith(
         "The cause, by the planner twin: index ix_item_kind of public.item was dropped (between "
     )
-    assert "still makes the old plan (Bitmap Index Scan on ix_item_kind)." in cause.said
+    assert "still makes the old plan (Bitmap Index Scan on ix_item_kind)." in cause.description
     assert len(cause.evidence["causes"]) == 1
     assert len(cause.evidence["differences"]) == 2
     told = causes_of(database, [statement.pk])[statement.pk][cause.shape_before, cause.shape_after]
-    assert (told.said, told.hint) == (cause.said, cause.hint)
+    assert (told.description, told.hint) == (cause.description, cause.hint)
     assert told.hint.startswith("Create the index again")
     pipeline.advise_on_indexes(server)
     assert PlanCause.objects.get().found_at == cause.found_at  # it is looked for once
@@ -100,7 +100,7 @@ def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     PlannerPiece.objects.filter(first_seen__lt=changed).update(last_seen=changed)  # the index was there with the plan
     assert pipeline.advise_on_indexes(server) == ""
     cause = PlanCause.objects.get()
-    assert (cause.is_proved, cause.evidence["differences"]) == (False, []), cause.said
+    assert (cause.is_proved, cause.evidence["differences"]) == (False, []), cause.description
 
 
 def test_other_values_are_named(postgres15: Any, scratch_database: Any, settings: Any) -> None:
@@ -206,7 +206,7 @@ def test_a_fault_costs_the_one_cause_and_is_said(db: None, monkeypatch: pytest.M
     facts = build_facts({"tables": [{"name": "t"}]})
     assert [plan_causes.find_causes(server, database, facts, now) for _ in range(2)] == [1, 0]
     cause = PlanCause.objects.get()
-    assert (cause.is_proved, cause.said) == (
+    assert (cause.is_proved, cause.description) == (
         False,
         "The cause is not proved: pgLoupe could not work on this statement (ZeroDivisionError).",
     )
@@ -241,13 +241,13 @@ def test_an_index_that_became_invalid_is_not_said_to_be_dropped() -> None:
         ),
     ):
         facts = build_facts({"tables": [{"name": "t", "columns": ["a"], "indexes": indexes}]})
-        assert told_valid(gone, facts).words == words
+        assert told_valid(gone, facts).description == words
 
 
 def test_settings_that_count_memory_have_their_unit() -> None:
     then = PlannerPast({"work_mem": "4096", "effective_cache_size": "524288", "random_page_cost": "4"}, {})
     now = PlannerPast({"work_mem": "64", "effective_cache_size": "16384", "random_page_cost": "1.1"}, {})
-    assert [difference.words for difference in differences(then, now)] == [
+    assert [difference.description for difference in differences(then, now)] == [
         "effective_cache_size changed from 4 GB to 128 MB",
         "random_page_cost changed from 4 to 1.1",
         "work_mem changed from 4 MB to 64 kB",

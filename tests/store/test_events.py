@@ -23,7 +23,9 @@ MINUTE = timedelta(minutes=1)
 
 
 def kept(server) -> list[tuple[str, str]]:
-    return list(ServerEvent.objects.filter(server=server, is_mark=True).order_by("pk").values_list("kind", "said"))
+    return list(
+        ServerEvent.objects.filter(server=server, is_mark=True).order_by("pk").values_list("kind", "description")
+    )
 
 
 def test_a_restart_stands_where_the_store_has_it_and_a_reset_too(fake):
@@ -71,7 +73,7 @@ def test_a_changed_schema_says_what_changed_of_each_table():
         replace(order, columns=(order.columns[0], new)),
         table(3, "x.y", ("id", "integer")), table(4, "part", ("id", "integer"), parent_oid=1),
     )  # fmt: skip
-    assert [(c.table, c.said) for c in schema_changes(before, after)] == [
+    assert [(c.table, c.description) for c in schema_changes(before, after)] == [
         ("public.x.y", 'table public."x.y" created'),
         ("public.line", "table public.line dropped"),
         ("public.order", 'public."order": index c created, index a dropped, column id from integer to bigint,'
@@ -80,7 +82,7 @@ def test_a_changed_schema_says_what_changed_of_each_table():
 
 
 def said_of(before: SchemaFacts, after: SchemaFacts) -> list[str]:
-    return [change.said for change in schema_changes(before, after)]
+    return [change.description for change in schema_changes(before, after)]
 
 
 def test_a_renamed_column_takes_its_indexes_and_keys_along():
@@ -121,7 +123,7 @@ def test_what_changes_nothing_is_no_change():
         assert schema_changes(schema(before), schema(after)) == []
     many = [table(n, f"t{n}", ("id", "integer")) for n in range(40)]
     [change] = schema_changes(schema(), schema(*many))
-    assert change.said == "40 tables (public.t0, public.t1, public.t2, ...) created"
+    assert change.description == "40 tables (public.t0, public.t1, public.t2, ...) created"
 
 
 def test_a_schema_read_anew_lies_between_two_readings(server):
@@ -131,7 +133,7 @@ def test_a_schema_read_anew_lies_between_two_readings(server):
     keep_schema(database, schema(replace(plain, rows=5.0)), NOW + 10 * MINUTE)
     keep_schema(database, schema(table(1, "t", ("id", "integer"), indexes=("id",))), NOW + 20 * MINUTE)
     [event] = server.events.all()
-    assert (event.said, event.table, event.database) == ("public.t: index id created", "public.t", database)
+    assert (event.description, event.table, event.database) == ("public.t: index id created", "public.t", database)
     assert (event.earliest, event.at) == (NOW + 10 * MINUTE, NOW + 20 * MINUTE)
 
 
@@ -205,9 +207,9 @@ def test_many_changed_schemas_hide_no_deploy_and_none_of_a_statement_s_own_table
     for n in range(2, 9):
         events.note_schema(database, [SchemaChange(f"public.tmp_{n}", f"table {n} created")], NOW + n * MINUTE, NOW)
     end = NOW + 20 * MINUTE
-    shown = [event.said for event in events.events_between(server, NOW, end)]
+    shown = [event.description for event in events.events_between(server, NOW, end)]
     assert shown == ["Deploy v1", "table 7 created", "table 8 created"]
     for name in ("t", "public.t"):
         statement = Statement(server=server, tables=[name])
-        shown = [event.said for event in events.events_of_statement(statement, NOW, end)]
+        shown = [event.description for event in events.events_of_statement(statement, NOW, end)]
         assert shown == ["Deploy v1", "public.T: index a created"]

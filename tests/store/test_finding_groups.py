@@ -56,7 +56,7 @@ def mute_all() -> None:
 
 
 def history() -> list[tuple[str, str]]:
-    return list(FindingEvent.objects.order_by("pk").values_list("what", "detail"))
+    return list(FindingEvent.objects.order_by("pk").values_list("kind", "detail"))
 
 
 def test_one_key_of_one_table_and_of_two(see: See, database: Database) -> None:
@@ -83,7 +83,7 @@ def test_what_an_older_version_called_by_its_table_goes_on(see: See, database: D
     assert see("a.orders") == [(SEVERAL, True)]
     record = FindingRecord.objects.get(key=SEVERAL)
     assert (record.first_seen, record.mute_reason, record.reopened_at) == (NOW, "known", None)
-    assert FindingEvent.objects.get(what="closed").detail == GOES_ON
+    assert FindingEvent.objects.get(kind="closed").detail == GOES_ON
 
 
 def test_tenants_are_told_together_from_three_on_and_stay_muted_on_the_way(see: See) -> None:

@@ -39,7 +39,7 @@ def see(database):
 
 
 def history() -> list[tuple[str, str, str]]:
-    return list(FindingEvent.objects.order_by("at", "pk").values_list("what", "by", "detail"))
+    return list(FindingEvent.objects.order_by("at", "pk").values_list("kind", "by", "detail"))
 
 
 def test_found_gone_and_back_are_told_in_order(see):
@@ -48,7 +48,7 @@ def test_found_gone_and_back_are_told_in_order(see):
     see(2)
     see(3, 90)
     assert [what for what, _, _ in history()] == ["opened", "closed", "reopened"]
-    closed = FindingEvent.objects.get(what="closed")
+    closed = FindingEvent.objects.get(kind="closed")
     assert closed.impact_s_per_day == 101  # what it cost, and no longer does
     assert state(FindingRecord.objects.get(), NOW + timedelta(hours=3)) == "back"
 
@@ -133,10 +133,10 @@ def test_what_was_changed_meanwhile_is_named(database):
     events.note_schema(
         database, [SchemaChange("public.t", "t: index ix new"), SchemaChange("u", "u: x")], NOW + hour, NOW
     )
-    ServerEvent.objects.create(server=server, kind="restart", at=NOW + hour, said="PostgreSQL was restarted")
+    ServerEvent.objects.create(server=server, kind="restart", at=NOW + hour, description="PostgreSQL was restarted")
     keep_findings(server, None, [], ["SV035", "SV007"], now=NOW + 2 * hour)
     keep_findings(server, database, [], ["SC001"], now=NOW + 2 * hour)
-    closed = FindingEvent.objects.filter(what="closed").values_list("finding__code", "detail")
+    closed = FindingEvent.objects.filter(kind="closed").values_list("finding__code", "detail")
     assert dict(closed) == {
         "SV035": waits, "SC001": "t: index ix new", "SV007": "PostgreSQL was restarted",
     }  # fmt: skip
@@ -166,7 +166,7 @@ def test_muted_until_it_costs_twice_as_much(see):
     record = FindingRecord.objects.get()
     assert (record.muted_at, record.mute_reason, state(record, NOW)) == (None, "", "worse")
     assert sorted(history())[-1][0] == "unmuted"
-    assert "when it was muted" in FindingEvent.objects.get(what="unmuted").detail
+    assert "when it was muted" in FindingEvent.objects.get(kind="unmuted").detail
     see(3, 410)
     see(4, 420)
     see(30, 190)
@@ -201,7 +201,7 @@ def test_muted_for_a_week(see):
     assert FindingRecord.objects.get().muted_at is not None
     see(24 * 7, 100)
     assert FindingRecord.objects.get().muted_at is None
-    assert FindingEvent.objects.get(what="unmuted").detail == "its time was over"
+    assert FindingEvent.objects.get(kind="unmuted").detail == "its time was over"
 
 
 def test_people_are_named(see):
@@ -224,7 +224,7 @@ def test_what_mended_it_is_told_where_it_is_known(see, database):
         built_index_name="ix_own_name",
     )  # fmt: skip
     see(1)
-    assert FindingEvent.objects.get(what="closed").detail == "index ix_own_name was built"
+    assert FindingEvent.objects.get(kind="closed").detail == "index ix_own_name was built"
 
 
 def test_a_check_switched_off_mended_nothing(see, database):
@@ -233,7 +233,7 @@ def test_a_check_switched_off_mended_nothing(see, database):
         server=database.server, code="PL004", is_off=True, reason="noise", changed_at=timezone.now(), changed_by="ann"
     )
     see(1)
-    assert FindingEvent.objects.get(what="closed").detail == "the check was switched off by ann: noise"
+    assert FindingEvent.objects.get(kind="closed").detail == "the check was switched off by ann: noise"
 
 
 def test_the_history_of_what_comes_and_goes_all_day_is_cut_but_for_what_people_did(see, monkeypatch):
@@ -244,7 +244,7 @@ def test_the_history_of_what_comes_and_goes_all_day_is_cut_but_for_what_people_d
     for hour in range(1, 7):
         see(hour, *([100] if hour % 2 == 0 else []))
     tidy_store(timezone.now())
-    kept = [(what, by) for what, by, _ in FindingEvent.objects.order_by("pk").values_list("what", "by", "detail")]
+    kept = [(what, by) for what, by, _ in FindingEvent.objects.order_by("pk").values_list("kind", "by", "detail")]
     newest = [("reopened", ""), ("closed", ""), ("reopened", "")]
     assert kept == [("muted", "ada"), ("unmuted", "ada"), *newest]
 
@@ -255,4 +255,4 @@ def test_another_rule_beside_a_muted_one_shows_it_again_by_its_whole_name(databa
     mute(FindingRecord.objects.all(), "ann", "known")
     more = replace(rule, members=(*rule.members, "all from ::/0 to all"))
     keep_findings(database.server, None, [more], ["SV046"], now=NOW + timedelta(hours=1))
-    assert FindingEvent.objects.get(what="unmuted").detail == "new: all from ::/0 to all"
+    assert FindingEvent.objects.get(kind="unmuted").detail == "new: all from ::/0 to all"

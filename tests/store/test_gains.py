@@ -68,7 +68,7 @@ def history(fake: FakeServer) -> History:
 
 
 def last_closing() -> FindingEvent:
-    return FindingEvent.objects.filter(what="closed").latest("pk")
+    return FindingEvent.objects.filter(kind="closed").latest("pk")
 
 
 def test_a_finding_that_is_gone_says_what_its_statement_takes_since(history):

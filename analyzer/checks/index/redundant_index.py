@@ -128,7 +128,7 @@ def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]], 
         subject=table.name,
         message=(
             f"{count} index{'es' if count > 1 else ''} of {table.qualified_name}{size} could go: {some_of(said)}."
-            f"{f' {judgement.said}' if judgement.statements is not None else ''}"
+            f"{f' {judgement.verdict}' if judgement.statements is not None else ''}"
         ),
         hint="Drop them; the others do their work. Where an ORM made them, in a migration (Django: db_index=False).",
         severity=Severity.WARNING if matters else Severity.INFO,

@@ -68,7 +68,7 @@ def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
         message=(
             f"{count} index{'es' if count > 1 else ''} of {table.qualified_name}, {size_words(total)}"
             f"{' together' if count > 1 else ''}, had no scan in {days:,.0f} days {where_words(context)}:"
-            f" {some_of([i.name for i in unused])}.{last_use_words(unused)} {judgement.said}"
+            f" {some_of([i.name for i in unused])}.{last_use_words(unused)} {judgement.verdict}"
         ),
         hint="Drop them where no replica and no rare job uses them. One made lately may not have had its turn.",
         severity=Severity.WARNING if is_large else Severity.INFO,

@@ -57,7 +57,7 @@ def unused_like_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]
         message=(
             f"{count} index{'es' if count > 1 else ''} that Django made for LIKE, {size_words(total)} together, had no"
             f" scan in {days:,.0f} days {where_words(context)}: {some_of([i.name for i in unused])}."
-            f"{last_use_words(unused)} {judgement.said}"
+            f"{last_use_words(unused)} {judgement.verdict}"
         ),
         hint="Drop them in a migration, unless a replica or a rare job searches by the beginning of these texts.",
         evidence={"index_count": count, "unused_bytes": total, "counted_days": round(days, 1),

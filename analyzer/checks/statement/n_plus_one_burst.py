@@ -232,7 +232,7 @@ def _finding(workload: ObservedWorkload, group: Sequence[PageLookup], facts: Sch
         title=f"{words.title} (N+1 on {origin.route})" if origin.route else f"{words.title} (N+1)",
         subject=words.subject,
         severity=severity,
-        message=f"Looked up {words.said}{where(origin)}: {what}; {grounds.words}.{admin}",
+        message=f"Looked up {words.description}{where(origin)}: {what}; {grounds.words}.{admin}",
         hint=what_to_do(group, parent)
         + ("" if origin.route or origin.file else TAGS_HINT),
         evidence={

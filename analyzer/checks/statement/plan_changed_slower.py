@@ -78,7 +78,7 @@ def _finding(past: StatementPast, change: ShapeChange, compared: BeforeAndSince)
         severity=Severity.CRITICAL if lost_s >= check["critical_lost"] else Severity.WARNING,
         message=(
             f"A call takes {time_words(after.median_ms)} since {utc_words(compared.since_s)},"
-            f" {time_words(before.median_ms)} before. {_what(past, change)}{f' {cause.said}' if cause else ''}"
+            f" {time_words(before.median_ms)} before. {_what(past, change)}{f' {cause.description}' if cause else ''}"
         ),
         hint=(cause.hint if cause else "") or HINT,
         evidence={
