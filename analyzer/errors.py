@@ -86,12 +86,12 @@ class StatementCancelled(MonitoredServerError):
 
 
 class UnsupportedVersion(MonitoredServerError):
-    def __init__(self, what: str, found: str, needed: str) -> None:
-        super().__init__(what, found, needed)
-        self.what, self.found, self.needed = what, found, needed
+    def __init__(self, product: str, version: str, needed: str) -> None:
+        super().__init__(product, version, needed)
+        self.product, self.version, self.needed = product, version, needed
 
     def __str__(self) -> str:
-        return f"{self.what} {self.found} is not supported; pgLoupe needs {self.needed}"
+        return f"{self.product} {self.version} is not supported; pgLoupe needs {self.needed}"
 
 
 class StatementFailed(MonitoredServerError):

@@ -90,12 +90,12 @@ class Finding:
         return self.related_fingerprints[0] if self.related_fingerprints else ""
 
     @property
-    def thing(self) -> str:
+    def object_key(self) -> str:
         return f"{self.about}:{self.subject}"
 
     @property
     def key(self) -> str:
-        return f"{self.code}:{self.group or self.thing}"
+        return f"{self.code}:{self.group or self.object_key}"
 
     def to_json(self) -> dict[str, Any]:
         """Without what is at its default: a plan's findings are kept with it."""

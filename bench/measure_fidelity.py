@@ -130,7 +130,7 @@ def _tell_statistics(twin: Twin, wanted: Sequence[IndexDefinition], names: Seque
         expressions = [column.name for column in definition.columns if column.is_expression]
         found = twin.column_statistics(definition.table.schema, name).values()
         for expression, statistics in zip(expressions, found, strict=True):
-            twin.tell_expression_statistics(definition.table, expression, statistics)
+            twin.set_expression_statistics(definition.table, expression, statistics)
 
 
 def _of_twin(twin: Twin, shown: Sequence[int] = (), hidden: Sequence[int] = ()) -> Plans:

@@ -10,7 +10,7 @@ from analyzer.advice.gain import Gain, by_cost, gain_from_json, gain_words
 from analyzer.advice.planned_evidence import PlannedEvidence
 from analyzer.findings import Basis
 from analyzer.models import SuggestionRecord
-from analyzer.words.durations import DAY_S, THIN, says_of_a_day, span_words, time_words
+from analyzer.words.durations import DAY_S, THIN, allows_daily_rate, span_words, time_words
 from dashboard.templatetags.quantities import percent, size
 
 MEANING = {
@@ -39,7 +39,7 @@ def impact_words(impact_s_per_day: float | None, assumed_s_per_day: float, watch
         return ImpactWords("", "impact unknown")
     if impact_s_per_day == 0:
         return ImpactWords("", "no time lost yet")
-    is_day = watched_s is None or says_of_a_day(watched_s)
+    is_day = watched_s is None or allows_daily_rate(watched_s)
     share = 1.0 if is_day or watched_s is None else watched_s / DAY_S
 
     def amount(s_per_day: float) -> str:

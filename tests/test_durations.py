@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.words.durations import count_words, rate_words, says_of_a_day, time_words
+from analyzer.words.durations import allows_daily_rate, count_words, rate_words, time_words
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from analyzer.words.durations import count_words, rate_words, says_of_a_day, tim
 def test_rates_say_what_was_watched(watched_s, rate, count):
     assert rate_words(7_200.0, watched_s) == rate
     assert count_words(43_200.0, watched_s) == count
-    assert says_of_a_day(watched_s) == rate.endswith("a day")
+    assert allows_daily_rate(watched_s) == rate.endswith("a day")
 
 
 def test_a_terminal_gets_plain_spaces():

@@ -13,7 +13,7 @@ from analyzer.plans.redact import redact_expression
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.index_expressions import can_be_key, unqualified
-from analyzer.statements.shaping import Place, constants, is_surely_shaping, shapes
+from analyzer.statements.shaping import ConstantRole, constants, is_surely_shaping, shapes
 from analyzer.statements.tree import Node, Unparsable, parse, walk, without_casts
 from analyzer.words.lists import and_list
 
@@ -117,7 +117,7 @@ def _unknown_constant(expression: str) -> str | None:
     if isinstance(statements, Unparsable):
         return None
     parameters = [(node, place) for node, place in constants(statements) if isinstance(node, ast.ParamRef)]
-    if not parameters or any(place is Place.VALUE for _, place in parameters):
+    if not parameters or any(place is ConstantRole.VALUE for _, place in parameters):
         return None
     which = " and ".join(f"${number}" for number in sorted({node.number for node, _ in parameters}))
     return (
@@ -136,7 +136,7 @@ def computed_with_values(use: TableUse) -> str | None:
         statements = parse(f"SELECT {expression}")
         if isinstance(statements, Unparsable) or any(isinstance(n, ast.SubLink) for n in walk(statements)):
             continue
-        values = [n for n, place in constants(statements) if place is Place.VALUE or not _is_shaping(n, place)]
+        values = [n for n, place in constants(statements) if place is ConstantRole.VALUE or not _is_shaping(n, place)]
         if values:
             names = [f"${n.number}" if isinstance(n, ast.ParamRef) else "a constant" for n in values]
             return (
@@ -147,7 +147,7 @@ def computed_with_values(use: TableUse) -> str | None:
     return None
 
 
-def not_told(use: TableUse, table: TableFacts, refused: Mapping[str, str]) -> str | None:
+def skipped_for_its_constant(use: TableUse, table: TableFacts, refused: Mapping[str, str]) -> str | None:
     """Of a run's condition on which no index was tried, because the constant in it is not for all runs."""
     for predicate in use.predicates:
         expression = predicate.expression
@@ -175,7 +175,7 @@ def not_told(use: TableUse, table: TableFacts, refused: Mapping[str, str]) -> st
     return None
 
 
-def _is_shaping(node: Node, place: Place) -> bool:
+def _is_shaping(node: Node, place: ConstantRole) -> bool:
     return isinstance(node, ast.ParamRef) or shapes(node, place)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from analyzer.words.durations import DAY_S, rate_words, says_of_a_day, time_words
+from analyzer.words.durations import DAY_S, allows_daily_rate, rate_words, time_words
 
 
 class CostEffect(Protocol):
@@ -71,7 +71,7 @@ def total_gain(effects: Iterable[CostEffect], times: MeasuredTimes) -> Gain | No
 def gain_words(gain: Gain, watched_s: float | None, space: str = " ", with_what: str = "it") -> str:
     """ "30 min a day now (measured), about 1.1 s with it (planned)"; of less than an hour
     "41 s in 24 minutes (measured), about 2 s with it (planned)"."""
-    is_day = says_of_a_day(watched_s)
+    is_day = allows_daily_rate(watched_s)
     share = 1.0 if is_day or watched_s is None else watched_s / DAY_S
     now = rate_words(gain.now_s_per_day, watched_s, space)
     then = time_words(gain.then_s_per_day * share * 1000, space)
@@ -80,7 +80,7 @@ def gain_words(gain: Gain, watched_s: float | None, space: str = " ", with_what:
 
 def short_gain_words(gain: Gain, watched_s: float | None, space: str = " ") -> str:
     """For a title: "30 min a day to about 1.1 s"; "41 s in 24 minutes to about 2 s"."""
-    share = 1.0 if says_of_a_day(watched_s) or watched_s is None else watched_s / DAY_S
+    share = 1.0 if allows_daily_rate(watched_s) or watched_s is None else watched_s / DAY_S
     return (
         f"{rate_words(gain.now_s_per_day, watched_s, space)} to about"
         f" {time_words(gain.then_s_per_day * share * 1000, space)}"

@@ -29,11 +29,11 @@ def planned_rewrite(
     """``explained``: EXPLAIN's object of the statement as it is, planned without values of parameters."""
     cost, after = float(explained["Plan"]["Total Cost"]), _explained(planner, written, facts)
     if isinstance(after, Refused):
-        return PlannedRewrite(written.kind, written.laid_out, written.given, cost, problem=after.reason)
+        return PlannedRewrite(written.kind, written.laid_out, written.assumptions, cost, problem=after.reason)
     return PlannedRewrite(
         written.kind,
         written.laid_out,
-        written.given,
+        written.assumptions,
         cost,
         cost_after=float(after["Plan"]["Total Cost"]),
         change=explained_change(explained, after),

@@ -43,7 +43,7 @@ class LikedIndex:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRewrite:
-    """The statement written otherwise with the same rows. ``given``: what has to hold for that, beside the schema.
+    """The statement written otherwise with the same rows. ``assumptions``: what must hold for that, beside the schema.
 
     Costs are of its plan and of the original's, both with the values in the text and without those of parameters.
     ``cost_after``, ``change`` and ``explained`` are None where it cannot be planned; ``problem`` says why.
@@ -51,7 +51,7 @@ class PlannedRewrite:
 
     kind: str
     sql: str
-    given: tuple[str, ...]
+    assumptions: tuple[str, ...]
     cost_before: float
     cost_after: float | None = None
     change: PlanChange | None = None
@@ -78,7 +78,7 @@ class PlannedRewrite:
     @property
     def provided(self) -> str:
         """Under what the rows are the same, as a sentence."""
-        return f"The same rows, provided that {'; '.join(self.given)}" if self.given else "The same rows"
+        return f"The same rows, provided that {'; '.join(self.assumptions)}" if self.assumptions else "The same rows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def _as_json(prediction: Prediction | NotPredicted) -> dict[str, Any]:
             {
                 "kind": each.kind,
                 "sql": each.sql,
-                "given": list(each.given),
+                "given": list(each.assumptions),
                 "cost_before": each.cost_before,
                 "cost_after": each.cost_after,
                 "problem": each.problem,

@@ -9,7 +9,13 @@ from typing import Any
 from pglast import ast
 
 from analyzer.advice.cause_in_plan import in_filter, over_tables
-from analyzer.advice.cause_in_text import INDEXABLE, computed_with_values, in_text, not_told, without_values
+from analyzer.advice.cause_in_text import (
+    INDEXABLE,
+    computed_with_values,
+    in_text,
+    skipped_for_its_constant,
+    without_values,
+)
 from analyzer.advice.cause_in_where import in_where, shown
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.plan_scans import Scan, table_scans
@@ -173,7 +179,9 @@ def _read_whole(
     if not on_it and not conditions and not written:
         adds = "row security policies of the table add" if table.policies else "is not in its own text"
         return f"It reads {name} whole by a condition that no index could serve and that {adds}."
-    if not on_it and (reason := next(filter(None, (not_told(use, table, refused) for _, use in uses)), None)):
+    if not on_it and (
+        reason := next(filter(None, (skipped_for_its_constant(use, table, refused) for _, use in uses)), None)
+    ):
         return reason
     if not on_it:
         asked = some_of(list(dict.fromkeys([*map(_shown, conditions)] or map(shown, written))))

@@ -103,7 +103,7 @@ def _of_another_table(difference: Difference) -> str:
     return f"{table} is another table now (renamed, or dropped and made again), which {has}"
 
 
-def told_valid(difference: Difference, facts: SchemaFacts) -> Difference:
+def with_invalid_index(difference: Difference, facts: SchemaFacts) -> Difference:
     """Of an index that is still there and not valid: only the planner misses it."""
     table = facts.table_called(difference.table) if difference.kind == "index dropped" else None
     if table is None or all(index.is_valid or index.name != difference.name for index in table.indexes):

@@ -391,12 +391,12 @@ def _things(container: Any, checks: Sequence[Check]) -> Iterator[tuple[Any, Sequ
     for check in checks:
         by_kind[check.kind].append(check)
     for kind, of_kind in by_kind.items():
-        if kind.thing is not PlanNode:
-            for thing in kind.things(container):
+        if kind.subject_type is not PlanNode:
+            for thing in kind.subjects(container):
                 yield thing, of_kind
             continue
         by_type: dict[str, list[Check]] = {}  # filled as node types are met
-        for node in kind.things(container):
+        for node in kind.subjects(container):
             of_type = by_type.get(node.node_type)
             if of_type is None:
                 of_type = [c for c in of_kind if not c.node_types or node.node_type in c.node_types]

@@ -108,7 +108,7 @@ def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Ca
         fixes=_fixes(ordered),
         impact_s_per_day=sum(impacts) if impacts else None,
         impact_assumed_s_per_day=sum(f.impact_assumed_s_per_day for f in members),
-        members=tuple(dict.fromkeys(f.thing for f in members)),
+        members=tuple(dict.fromkeys(f.object_key for f in members)),
     )
 
 

@@ -27,10 +27,10 @@ class SubjectKind:
     say it for each.
     """
 
-    thing: type
+    subject_type: type
     container: type
     provided_by: str  # the step
-    things: Callable[[Any], Iterable[Any]]
+    subjects: Callable[[Any], Iterable[Any]]
     about: Callable[[Any, str | None], str]
 
 
@@ -51,7 +51,7 @@ def _foreign_keys(facts: SchemaFacts) -> Iterable[ForeignKeyOf]:
 
 
 KINDS: dict[type, SubjectKind] = {
-    kind.thing: kind
+    kind.subject_type: kind
     for kind in (
         SubjectKind(Plan, Plan, "check", _itself, _statement),
         SubjectKind(PlanNode, Plan, "check", iter, _statement),

@@ -17,11 +17,11 @@ ONE = re.compile(r"(?P<code>[A-Z]{2}\d{3}) \((?P<error>\w+)\) on (?P<things>\d+)
 
 @dataclass(frozen=True, slots=True)
 class FailedCheck:
-    """``error``: its kind; ``things``: how many the check failed on."""
+    """``error``: its kind; ``subjects``: how many the check failed on."""
 
     code: str
     error: str
-    things: int
+    subjects: int
 
 
 def in_words(outcome: Outcome) -> list[str]:

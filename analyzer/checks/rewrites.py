@@ -82,7 +82,7 @@ def next_page(known: Context | StatementFacts) -> RewriteOffer:
     """The statement that asks for the rows after the last one of a page, where a key completes its order."""
     found = [keyset(sql, facts) for sql, facts in _known(known)]
     pages = [each for each in found if isinstance(each, Equivalent)]
-    fixes = [Fix(f"The next page, where {'; '.join(page.given)}", "sql", page.laid_out) for page in pages]
+    fixes = [Fix(f"The next page, where {'; '.join(page.assumptions)}", "sql", page.laid_out) for page in pages]
     return RewriteOffer(tuple(fixes)) if fixes else RewriteOffer(why_not=_why_not(found))
 
 
@@ -91,7 +91,7 @@ def _known(known: Context | StatementFacts) -> list[tuple[str, SchemaFacts]]:
 
 
 def _as_sql(equivalent: Equivalent) -> Fix:
-    provided = f", provided that {'; '.join(equivalent.given)}" if equivalent.given else ""
+    provided = f", provided that {'; '.join(equivalent.assumptions)}" if equivalent.assumptions else ""
     return Fix(f"{SAME_ROWS}{provided}", "sql", equivalent.laid_out)
 
 

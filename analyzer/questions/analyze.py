@@ -19,7 +19,7 @@ from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreacha
 from analyzer.findings import Finding, Fix
 from analyzer.monitored.access.preflight_counting import counting_items
 from analyzer.monitored.catalog.cluster import read_cluster
-from analyzer.monitored.catalog.schema import left_out_said, read_schema
+from analyzer.monitored.catalog.schema import left_out_notes, read_schema
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.readings import NamesByOid, StatementReading
 from analyzer.monitored.sample.activity import sample_once, session_of
@@ -36,7 +36,7 @@ from analyzer.schema.standing import HeldBack
 from analyzer.statements.named_columns import empty_columns_named
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.set_columns import columns_set
-from analyzer.words.durations import DAY_S, says_of_a_day
+from analyzer.words.durations import DAY_S, allows_daily_rate
 from analyzer.words.lists import counted
 
 Read = TypeVar("Read")
@@ -93,7 +93,7 @@ def analyze(
         sessions = _or_note(lambda: _sessions(conn, names), more_notes) if names is not None else None
         counters = _or_note(lambda: read_statement_counters(conn), more_notes)
     notes = [f"Not read: {said}" for said in (*facts.parts_not_read.values(), *cluster.parts_not_read.values())]
-    notes += left_out_said(facts)
+    notes += left_out_notes(facts)
     if not facts.statistics_readable:
         notes.append("This login may not read pg_stats: what needs statistics of columns could not be judged.")
     notes += _not_counted(cluster, counters)
@@ -182,7 +182,7 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
     """As the step check hands them over, with what was counted since the last reset in place of a day's."""
     mean_ms = recorded.total_exec_time_ms / recorded.calls if recorded.calls else None
     calls_per_day = recorded.calls_per_day
-    if not says_of_a_day(recorded.watched_s):  # so that what is said to have been seen was
+    if not allows_daily_rate(recorded.watched_s):  # so that what is said to have been seen was
         calls_per_day = recorded.calls * DAY_S / recorded.watched_s
     parsed = parse_statement(recorded.normalized_sql)
     about = StatementFacts(

@@ -101,7 +101,7 @@ def _read(server: Server) -> SessionsNow:
         if time.monotonic() - begun < LIMIT_S:
             progress = read_progress(conn)
     rows = [row for row in rows if row.state is not None]
-    facts = list(session_facts(server, taken_at, rows, least_told_s=0.0))
+    facts = list(session_facts(server, taken_at, rows, text_from_age_s=0.0))
     return SessionsNow(
         read_at=read_at,
         took_s=time.monotonic() - begun,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from analyzer.checks import Threshold
-from analyzer.words.durations import DAY_S, says_of_a_day
+from analyzer.words.durations import DAY_S, allows_daily_rate
 
 LIMITS = {
     "worse_ratio": Threshold(0.5, "of the impact before", "judgement: days of a working week differ by less"),
@@ -59,7 +59,7 @@ class ReportedFinding:
     """A finding as the store has it, and what is known of it a day before.
 
     ``was_open_before``: whether it was open when the window began; None where nobody looked.
-    ``index`` is filled by the report: the index to create for it; ``is_told``: with another finding above.
+    ``index`` is filled by the report: the index to create for it; ``is_index_listed``: with another finding above.
     ``fix_title`` and ``fix``: the first change of code that ends it; ``sql``: the statement it is about.
     """
 
@@ -90,7 +90,7 @@ class ReportedFinding:
     is_mended: bool = True  # False of one that closed unseen, or because its check is off or could not judge it
     worse: str = ""  # how it got worse in the window, where the checks saw that: "it was warning"
     index: IndexToCreate | None = None
-    is_told: bool = False
+    is_index_listed: bool = False
 
     @property
     def is_back(self) -> bool:
@@ -259,7 +259,7 @@ def change_of(finding: ReportedFinding, start: datetime, end: datetime) -> str:
     if finding.worse:
         return "worse"
     # a few minutes after an outage are no day to compare
-    is_comparable = says_of_a_day(finding.watched_s)
+    is_comparable = allows_daily_rate(finding.watched_s)
     return "worse" if is_comparable and is_worse(finding.impact_s_per_day, finding.impact_before_s_per_day) else "open"
 
 
@@ -299,7 +299,7 @@ def _with_indexes(findings: _Sorted, indexes: list[IndexToCreate]) -> list[Index
             fitting = (i for i in by_gain if i.database_id == finding.database_id and finding.key in i.finding_keys)
             mine = next(fitting, None)
             if mine is not None:
-                group[place] = replace(finding, index=mine, is_told=mine in used)
+                group[place] = replace(finding, index=mine, is_index_listed=mine in used)
                 used.append(mine)
     return [i for i in by_gain if i not in used]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pglast import ast, enums
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.known_checks import column_of
 from analyzer.review.resting import is_key
 from analyzer.schema.facts import ColumnFacts, TableFacts
@@ -28,7 +28,7 @@ class Share:
     is_known: bool
 
 
-def changes_all_rows(action: Action, known: Known) -> bool:
+def changes_all_rows(action: Action, known: FactsAtStatement) -> bool:
     """Without WHERE, or where a column that this migration adds without a value is still NULL: a backfill."""
     if action.kind not in (Kind.UPDATE, Kind.DELETE) or action.relation is None:
         return False
@@ -51,7 +51,7 @@ def is_always_true(condition: Node) -> bool:
     return isinstance(condition, ast.A_Const) and getattr(condition.val, "boolval", None) is True
 
 
-def share_changed(action: Action, known: Known, column: Columns) -> Share | None:
+def share_changed(action: Action, known: FactsAtStatement, column: Columns) -> Share | None:
     """None of what is no UPDATE or DELETE. ``column``: its facts where they still hold at the statement."""
     if action.kind not in (Kind.UPDATE, Kind.DELETE) or action.relation is None:
         return None

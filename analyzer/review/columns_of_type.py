@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
@@ -13,7 +13,7 @@ OF_ROWS = "rm"  # pg_class.relkind
 
 
 def tables_of_type(
-    types: Sequence[TableName], known: Known, kinds: str = OF_ROWS, suffix: str = ""
+    types: Sequence[TableName], known: FactsAtStatement, kinds: str = OF_ROWS, suffix: str = ""
 ) -> list[TableFacts]:
     """Of these types themselves, and of domains over them."""
     return list({t.oid: t for t, _ in columns_of_type(types, known, suffix) if t.kind in kinds}.values())
@@ -26,7 +26,7 @@ def type_altered(statement: Node) -> TableName:
 
 
 def columns_of_type(
-    types: Sequence[TableName], known: Known, suffix: str = ""
+    types: Sequence[TableName], known: FactsAtStatement, suffix: str = ""
 ) -> Iterator[tuple[TableFacts, ColumnFacts]]:
     """``suffix``: "[]" for arrays of them. Less what the file dropped before."""
     written = [_written(each) for each in _with_domains_over(types, known)]
@@ -40,7 +40,7 @@ def columns_of_type(
                 yield table, column
 
 
-def _with_domains_over(types: Sequence[TableName], known: Known) -> list[TableName]:
+def _with_domains_over(types: Sequence[TableName], known: FactsAtStatement) -> list[TableName]:
     over, waiting = list(types), list(types)
     domains = known.live.domains if known.live is not None else {}
     while waiting:

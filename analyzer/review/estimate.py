@@ -1,7 +1,7 @@
 """How long work takes on a table of this size: an estimate from its bytes, told as one."""
 
 from analyzer.review.effects import TableWork
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.words.durations import time_words
 from analyzer.words.sizes import MB, size_words
 
@@ -14,7 +14,7 @@ INDEX_MB_S = 30  # of one index: 66 of an integer column, 22 of a text of 64 cha
 UPDATE_MB_S = 5  # with the indexes that a changed column is in
 
 
-def work_seconds(work: TableWork, known: Known) -> float | None:
+def work_seconds(work: TableWork, known: FactsAtStatement) -> float | None:
     """None where the table's size is not known."""
     size = known.size_bytes(work.relation)
     if size is None:
@@ -31,7 +31,7 @@ def update_seconds(size_bytes: float) -> float:
     return size_bytes / MB / UPDATE_MB_S
 
 
-def total_seconds(works: list[TableWork], known: Known) -> float | None:
+def total_seconds(works: list[TableWork], known: FactsAtStatement) -> float | None:
     seconds = [work_seconds(work, known) for work in works]
     known_ones = [s for s in seconds if s is not None]
     return sum(known_ones) if len(known_ones) == len(seconds) else None
@@ -44,7 +44,7 @@ def seconds_words(seconds: float | None) -> str:
     return "less than a second" if seconds < 1 else f"about {time_words(round(seconds) * 1000)}, planned from its size"
 
 
-def work_words(work: TableWork, known: Known) -> str:
+def work_words(work: TableWork, known: FactsAtStatement) -> str:
     """ "rewrites public.t (12 GB)", "may rewrite public.t"."""
     size = known.size_bytes(work.relation)
     name = known.key(work.relation)
@@ -56,6 +56,6 @@ def work_words(work: TableWork, known: Known) -> str:
     return f"{certain if work.is_certain else perhaps} {name}{of}"
 
 
-def _indexes(work: TableWork, known: Known) -> int:
+def _indexes(work: TableWork, known: FactsAtStatement) -> int:
     table = known.table(work.relation)
     return len(table.indexes) if table else 0

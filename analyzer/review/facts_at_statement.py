@@ -33,7 +33,7 @@ class KnownColumn:
 
 
 @dataclass
-class Known:
+class FactsAtStatement:
     """``live`` is None without a server. Of a table that the migration makes itself everything is known to be empty."""
 
     version: int  # 160004
@@ -53,7 +53,7 @@ class Known:
     is_utc: bool = False  # TimeZone, by the file
     is_replica: bool = False  # session_replication_role, by the file
 
-    def copy(self) -> "Known":
+    def copy(self) -> "FactsAtStatement":
         """To be changed by ``note`` without changing this."""
         return replace(
             self, new=set(self.new), gone=set(self.gone), renamed=dict(self.renamed), columns=dict(self.columns),

@@ -1,11 +1,11 @@
 """What does nothing: IF EXISTS of what is not there, IF NOT EXISTS of what is."""
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
+from analyzer.review.facts_at_statement import NEW_RELATIONS, FactsAtStatement
 from analyzer.review.objects_dropped import is_nowhere, objects_dropped
 
 
-def does_nothing(action: Action, known: Known) -> bool:
+def does_nothing(action: Action, known: FactsAtStatement) -> bool:
     """By the server's catalog and what the file did before; False where only the server would tell."""
     relation = action.relation
     if known.is_unclear or known.facts is None:

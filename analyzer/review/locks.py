@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.columns_of_type import tables_of_type, type_altered
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.idle import does_nothing
 from analyzer.review.lock_modes import Lock, Mode
 from analyzer.review.objects_dropped import Dropped, is_absent, objects_dropped
@@ -56,7 +56,7 @@ DROPS = frozenset({Kind.DROP_TABLE, Kind.DROP_VIEW, Kind.DROP_MATVIEW})  # which
 AS_INDEX = frozenset({Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY})
 
 
-def locks_of(action: Action, known: Known) -> list[Lock]:
+def locks_of(action: Action, known: FactsAtStatement) -> list[Lock]:
     """The strongest lock per relation; of relations that the migration made itself too (nobody waits for those)."""
     strongest: dict[tuple[str, bool], Lock] = {}
     for lock in _locks(action, known):
@@ -66,7 +66,7 @@ def locks_of(action: Action, known: Known) -> list[Lock]:
     return list(strongest.values())
 
 
-def _locks(action: Action, known: Known) -> Iterator[Lock]:
+def _locks(action: Action, known: FactsAtStatement) -> Iterator[Lock]:
     relation, kind = action.relation, action.kind
     if kind in (Kind.DROP_INDEX, Kind.REINDEX_INDEX, Kind.INDEX_TABLESPACE):
         yield from _of_index(action, known)
@@ -116,7 +116,7 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     yield from _further(action, known, table)
 
 
-def _below(action: Action, table: TableFacts, mode: Mode, known: Known) -> Iterator[Lock]:
+def _below(action: Action, table: TableFacts, mode: Mode, known: FactsAtStatement) -> Iterator[Lock]:
     assert action.relation is not None
     if action.kind is Kind.SET_NOT_NULL and known.column(action.relation, action.column).is_not_null:
         return
@@ -130,7 +130,7 @@ def _below(action: Action, table: TableFacts, mode: Mode, known: Known) -> Itera
         yield Lock(name_of(part), Mode.SHARE if is_build else mode, why)
 
 
-def _is_not_null(action: Action, known: Known) -> bool:
+def _is_not_null(action: Action, known: FactsAtStatement) -> bool:
     """Whether no column of a primary key has to be made so, on each partition."""
     relation = action.relation
     return action.kind is not Kind.ADD_PRIMARY_KEY or relation is None or all(
@@ -138,7 +138,7 @@ def _is_not_null(action: Action, known: Known) -> bool:
     )  # fmt: skip
 
 
-def _behind(action: Action, view: TableFacts, mode: Mode, known: Known) -> Iterator[Lock]:
+def _behind(action: Action, view: TableFacts, mode: Mode, known: FactsAtStatement) -> Iterator[Lock]:
     written = table_written(name_of(view), known) if action.kind in WRITES else None
     tables = tables_behind(view, known) if action.kind is Kind.LOCK else [written] if written is not None else []
     for table in tables:
@@ -146,12 +146,12 @@ def _behind(action: Action, view: TableFacts, mode: Mode, known: Known) -> Itera
             yield Lock(name_of(each), mode, f"{name_of(view)} reads it")
 
 
-def domain_tables(action: Action, known: Known) -> list[TableFacts]:
+def domain_tables(action: Action, known: FactsAtStatement) -> list[TableFacts]:
     """Tables with rows that have a column of the domain, or of one over it."""
     return tables_of_type([type_altered(action.statement)], known)
 
 
-def _of_dropped_type(action: Action, known: Known) -> Iterator[Lock]:
+def _of_dropped_type(action: Action, known: FactsAtStatement) -> Iterator[Lock]:
     types = [dropped.name for dropped in objects_dropped(action.statement) if dropped.what == "type"]
     for suffix in ("", "[]"):
         for table in tables_of_type(types, known, "rpmf", suffix):
@@ -172,7 +172,7 @@ def name_of(table: TableFacts) -> TableName:
     return TableName(table.schema, table.name)
 
 
-def _of_index(action: Action, known: Known) -> Iterator[Lock]:
+def _of_index(action: Action, known: FactsAtStatement) -> Iterator[Lock]:
     for index in action.others:
         made = known.indexes.get(index.name)
         table = known.owner_of_index(index)
@@ -192,7 +192,7 @@ def _of_index(action: Action, known: Known) -> Iterator[Lock]:
                 yield Lock(owner, Mode.SHARE, f"the table of {index}")
 
 
-def _of_new_table(action: Action, known: Known) -> Iterator[Lock]:
+def _of_new_table(action: Action, known: FactsAtStatement) -> Iterator[Lock]:
     if action.if_exists and action.relation is not None and known.table(action.relation) is not None:
         return
     others = list(action.others)
@@ -208,7 +208,7 @@ def _of_new_table(action: Action, known: Known) -> Iterator[Lock]:
             yield Lock(other, _SRE, "a foreign key references it")
 
 
-def _further(action: Action, known: Known, table: TableFacts | None) -> Iterator[Lock]:
+def _further(action: Action, known: FactsAtStatement, table: TableFacts | None) -> Iterator[Lock]:
     kind, relation = action.kind, action.relation
     assert relation is not None
     if kind is Kind.ADD_FOREIGN_KEY:
@@ -246,7 +246,7 @@ def _further(action: Action, known: Known, table: TableFacts | None) -> Iterator
         yield from _materialized(table, known, action.column) if action.is_cascade else ()
 
 
-def _of_keys(column: str, table: TableFacts, known: Known) -> Iterator[Lock]:
+def _of_keys(column: str, table: TableFacts, known: FactsAtStatement) -> Iterator[Lock]:
     """Tables at the other end of foreign keys that go, or are made anew, with the column."""
     for key in table.foreign_keys:
         if column in key.columns:
@@ -257,7 +257,7 @@ def _of_keys(column: str, table: TableFacts, known: Known) -> Iterator[Lock]:
                 yield Lock(name_of(other), Mode.ACCESS_EXCLUSIVE, f"its foreign key {key.name} references the column")
 
 
-def _of_drop(action: Action, table: TableFacts, known: Known) -> Iterator[Lock]:
+def _of_drop(action: Action, table: TableFacts, known: FactsAtStatement) -> Iterator[Lock]:
     facts = known.facts
     assert facts is not None
     for part in known.with_below(table):
@@ -274,7 +274,7 @@ def _of_drop(action: Action, table: TableFacts, known: Known) -> Iterator[Lock]:
         yield from _default_partition(name_of(parent), known)
 
 
-def _materialized(table: TableFacts, known: Known, column: str = "") -> Iterator[Lock]:
+def _materialized(table: TableFacts, known: FactsAtStatement, column: str = "") -> Iterator[Lock]:
     """Materialized views that go with the table, or the column, by CASCADE."""
     views = known.live.views if known.live is not None else {}
     reading = {v for (oid, of), names in views.items() if oid == table.oid and column in ("", of) for v in names}
@@ -285,7 +285,7 @@ def _materialized(table: TableFacts, known: Known, column: str = "") -> Iterator
             yield Lock(name_of(there), Mode.ACCESS_EXCLUSIVE, "dropped by CASCADE")
 
 
-def referencing(table: TableFacts, known: Known, cascading: bool = True) -> list[TableFacts]:
+def referencing(table: TableFacts, known: FactsAtStatement, cascading: bool = True) -> list[TableFacts]:
     """Tables with a foreign key to it; ``cascading``: and those with one to these, as TRUNCATE CASCADE goes."""
     referencing: dict[int, TableFacts] = {}
     waiting = [table]
@@ -299,7 +299,7 @@ def referencing(table: TableFacts, known: Known, cascading: bool = True) -> list
     return list(referencing.values())
 
 
-def _default_partition(parent: TableName, known: Known) -> Iterator[Lock]:
+def _default_partition(parent: TableName, known: FactsAtStatement) -> Iterator[Lock]:
     table = known.table(parent)
     if table is None or known.live is None or known.facts is None:
         return

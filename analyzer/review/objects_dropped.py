@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pglast import enums
 
 from analyzer.review.actions import Kind
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.files.migration import MigrationStep
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts
@@ -49,7 +49,7 @@ def names_dropped(steps: Iterable[MigrationStep]) -> Iterator[str]:
             yield from (dropped.name.name for dropped in objects_dropped(action.statement) if dropped.what)
 
 
-def is_absent(dropped: Dropped, known: Known) -> bool:
+def is_absent(dropped: Dropped, known: FactsAtStatement) -> bool:
     """Whether nothing of the name was there when the server was asked."""
     there = known.live.there if known.live is not None else None
     name, what = dropped.name, "relation" if dropped.what == "sequence" else dropped.what
@@ -58,7 +58,7 @@ def is_absent(dropped: Dropped, known: Known) -> bool:
     )  # fmt: skip
 
 
-def is_nowhere(dropped: Dropped, known: Known) -> bool:
+def is_nowhere(dropped: Dropped, known: FactsAtStatement) -> bool:
     """By the server's catalog, and what the file made; False where only the server would tell."""
     facts = known.facts
     if facts is None or known.is_new(dropped.name):

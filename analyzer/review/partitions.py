@@ -7,7 +7,7 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action
 from analyzer.review.effects import TableWork
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.known_checks import column_of
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
@@ -23,7 +23,7 @@ from analyzer.statements.tree import (
 )
 
 
-def attach_work(action: Action, parent: TableName, known: Known) -> Iterator[TableWork]:
+def attach_work(action: Action, parent: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     part = action.others[0]
     proved = bounds_proved(action, parent, known)
     if proved is not True:
@@ -40,7 +40,9 @@ def attach_work(action: Action, parent: TableName, known: Known) -> Iterator[Tab
     yield from default_partition_work(parent, known, action)
 
 
-def default_partition_work(parent: TableName, known: Known, action: Action | None = None) -> Iterator[TableWork]:
+def default_partition_work(
+    parent: TableName, known: FactsAtStatement, action: Action | None = None
+) -> Iterator[TableWork]:
     """``action``: the ATTACH whose bounds a CHECK of the default partition may exclude."""
     table = known.table(parent)
     if table is None or known.live is None or known.facts is None:
@@ -51,7 +53,7 @@ def default_partition_work(parent: TableName, known: Known, action: Action | Non
         yield TableWork("scan", TableName(default.schema, default.name), why)
 
 
-def _are_excluded(action: Action, parent: TableName, default: TableFacts, known: Known) -> bool:
+def _are_excluded(action: Action, parent: TableName, default: TableFacts, known: FactsAtStatement) -> bool:
     """By a valid CHECK (NOT (...)) of the bounds."""
     bounds = bounds_as_check(action, parent, known)
     statement = single_statement(f"SELECT {bounds}") if bounds is not None else None
@@ -65,7 +67,7 @@ def _are_excluded(action: Action, parent: TableName, default: TableFacts, known:
     )  # fmt: skip
 
 
-def missing_indexes(parent: TableName, part: TableName, known: Known) -> list[IndexFacts]:
+def missing_indexes(parent: TableName, part: TableName, known: FactsAtStatement) -> list[IndexFacts]:
     """Those of the parent that no index of the table is alike: ATTACH builds them, under its locks."""
     above, below = known.table(parent), known.table(part)
     if above is None or below is None:
@@ -86,7 +88,7 @@ def _shape(index: IndexFacts, table: TableFacts) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def key_column(parent: TableName, known: Known) -> tuple[str, str] | None:
+def key_column(parent: TableName, known: FactsAtStatement) -> tuple[str, str] | None:
     """Strategy (RANGE, LIST, HASH) and the column of a key that is one column."""
     table = known.table(parent)
     if table is None or table.partition_key is None:
@@ -99,7 +101,7 @@ def key_column(parent: TableName, known: Known) -> tuple[str, str] | None:
     return (strategy, column) if column is not None else None
 
 
-def bounds_as_check(action: Action, parent: TableName, known: Known) -> str | None:
+def bounds_as_check(action: Action, parent: TableName, known: FactsAtStatement) -> str | None:
     """The bounds as an expression for CHECK; None where the key or the bounds are not plain."""
     key = key_column(parent, known)
     bound = action.node.def_.bound
@@ -123,7 +125,7 @@ def bounds_as_check(action: Action, parent: TableName, known: Known) -> str | No
     return " AND ".join(parts)
 
 
-def bounds_proved(action: Action, parent: TableName, known: Known) -> bool | None:
+def bounds_proved(action: Action, parent: TableName, known: FactsAtStatement) -> bool | None:
     """Whether valid CHECKs of the new partition say what its bounds ask, so that no row is read; None: perhaps."""
     part = action.others[0]
     checks = [c for c in known.checks_of(part) if c.is_validated]

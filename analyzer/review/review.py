@@ -13,7 +13,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import ActionEffect
 from analyzer.review.estimate import total_seconds
-from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
+from analyzer.review.facts_at_statement import NEW_RELATIONS, FactsAtStatement
 from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.idle import does_nothing
 from analyzer.review.live_facts import LiveFacts
@@ -107,7 +107,7 @@ class Reviewed:
     step: MigrationStep
     effects: tuple[ActionEffect, ...]
     findings: tuple[Finding, ...]
-    known: Known
+    known: FactsAtStatement
     unclear: tuple[str, ...] = ()
     safe: str | None = None  # what to run instead, in the migration's own framework
     taken_back: int | None = None  # the line of the ROLLBACK, or the one to a savepoint, that does it
@@ -147,7 +147,7 @@ class Review:
 
 def review(migration: Migration, version: int, live: LiveFacts | None) -> Review:
     migration = replace(migration, steps=tuple(with_prepared(migration.steps)))
-    known = Known(version, live)
+    known = FactsAtStatement(version, live)
     reviewed = []
     back = taken_back(migration)
     held = tuple(timeouts(migration.steps, back, live is not None and bool(live.lock_timeouts)))
@@ -192,7 +192,7 @@ def _without_safe(finding: Finding) -> Finding:
     return replace(finding, hint=AT_REST) if finding.hint.startswith(SAFE) else finding
 
 
-def _moved(name: TableName | None, moves: Sequence[Action], known: Known) -> TableName | None:
+def _moved(name: TableName | None, moves: Sequence[Action], known: FactsAtStatement) -> TableName | None:
     """What a table is called after these, the last of which comes first."""
     for move in reversed(moves):
         if name is not None and move.relation is not None and known.is_called(move.relation, name):
@@ -201,7 +201,7 @@ def _moved(name: TableName | None, moves: Sequence[Action], known: Known) -> Tab
     return name
 
 
-def _with_known(each: Reviewed) -> Iterator[tuple[Action, Known]]:
+def _with_known(each: Reviewed) -> Iterator[tuple[Action, FactsAtStatement]]:
     """Each action with what is known before it."""
     known, actions = each.known, each.step.actions
     for number, action in enumerate(actions):
@@ -211,7 +211,7 @@ def _with_known(each: Reviewed) -> Iterator[tuple[Action, Known]]:
         yield action, known
 
 
-def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[str]]:
+def _way_back(reviewed: list[Reviewed], after: FactsAtStatement) -> tuple[list[str], list[str]]:
     """Statements that undo the migration, the last first; and what they do not bring back. A table that the file makes
     goes as a whole, if it is there in the end: what was done to it needs no undoing, but for its names.
     """
@@ -250,7 +250,7 @@ def _way_back(reviewed: list[Reviewed], after: Known) -> tuple[list[str], list[s
 
 
 def _reviewed(
-    number: int, migration: Migration, known: Known, held: tuple[bool, ...], back: Mapping[int, int]
+    number: int, migration: Migration, known: FactsAtStatement, held: tuple[bool, ...], back: Mapping[int, int]
 ) -> Reviewed:
     """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told. Of the
     steps around it those count that nothing took back before it, or takes back later.
@@ -277,7 +277,7 @@ def _reviewed(
     return Reviewed(step, tuple(effects), told, known, tuple(_unclear(step, known)), taken_back=line)
 
 
-def _note(action: Action, known: Known) -> None:
+def _note(action: Action, known: FactsAtStatement) -> None:
     if not does_nothing(action, known):
         known.note(action)
 
@@ -292,7 +292,7 @@ def _each_once(findings: list[Finding]) -> Iterator[Finding]:
     yield from sorted(best.values(), key=lambda f: (-f.severity, f.code))
 
 
-def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
+def _unclear(step: MigrationStep, known: FactsAtStatement) -> Iterator[str]:
     for action in step.actions:
         if action.kind is Kind.CODE:
             yield CODE

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
 
@@ -11,7 +11,7 @@ VIEW = "v"  # pg_class.relkind
 WRITES = frozenset({Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE})
 
 
-def tables_behind(view: TableFacts, known: Known) -> list[TableFacts]:
+def tables_behind(view: TableFacts, known: FactsAtStatement) -> list[TableFacts]:
     """Through views of views, not through materialized ones."""
     views = known.live.views if known.live is not None else {}
     found: dict[int, TableFacts] = {}
@@ -26,7 +26,7 @@ def tables_behind(view: TableFacts, known: Known) -> list[TableFacts]:
     return [table for _, table in sorted(found.items()) if table.kind != VIEW]
 
 
-def table_written(name: TableName, known: Known) -> TableFacts | None:
+def table_written(name: TableName, known: FactsAtStatement) -> TableFacts | None:
     """Of a view that PostgreSQL writes through by itself, as far as the catalog tells: of one table, no trigger."""
     view = known.table(name)
     if view is None or view.kind != VIEW or view.triggers:
@@ -35,7 +35,7 @@ def table_written(name: TableName, known: Known) -> TableFacts | None:
     return tables[0] if len(tables) == 1 and tables[0].kind in "rp" else None
 
 
-def on_its_table(action: Action, known: Known) -> Action:
+def on_its_table(action: Action, known: FactsAtStatement) -> Action:
     """The same on the table that the view writes to; the action itself where there is none."""
     if action.kind not in WRITES or action.relation is None:
         return action

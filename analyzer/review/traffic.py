@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.live_facts import UsingStatement
 from analyzer.review.lock_modes import Mode
 from analyzer.schema.facts import TableFacts
@@ -24,7 +24,7 @@ class Traffic:
         return self.written if mode.blocks_writes else ()
 
 
-def traffic(known: Known, relation: TableName, by_parents: bool = True) -> Traffic | None:
+def traffic(known: FactsAtStatement, relation: TableName, by_parents: bool = True) -> Traffic | None:
     """None where nothing was recorded, or nobody could read it. ``by_parents``: of a partition also what names the
     tables above it, and so waits for it.
     """
@@ -38,7 +38,9 @@ def traffic(known: Known, relation: TableName, by_parents: bool = True) -> Traff
     return Traffic(tuple(using_statements), tuple(s for s in using_statements if s.written & oids))
 
 
-def waiting_words(known: Known, relation: TableName, mode: Mode, seconds: float | None, name: str = "it") -> str:
+def waiting_words(
+    known: FactsAtStatement, relation: TableName, mode: Mode, seconds: float | None, name: str = "it"
+) -> str:
     """Who waits for the relation, which the sentence calls ``name``; "" where it is not known."""
     using = traffic(known, relation)
     if using is None:
@@ -56,7 +58,7 @@ def waiting_words(known: Known, relation: TableName, mode: Mode, seconds: float 
     return f"{text}: about {queued:,.0f} calls in that time." if queued >= 1 else f"{text}."
 
 
-def _by_activity(known: Known, relation: TableName, mode: Mode, name: str) -> str:
+def _by_activity(known: FactsAtStatement, relation: TableName, mode: Mode, name: str) -> str:
     """Without statements: what the table's own counters say, of a day since the statistics' reset."""
     table, facts = known.table(relation), known.facts
     days = facts.days_since_stats_reset if facts is not None else None
@@ -77,7 +79,7 @@ def calls_per_day(statements: Iterable[UsingStatement]) -> float:
     return sum(s.calls * DAY_S / s.watched_s for s in statements)
 
 
-def above(table: TableFacts, known: Known) -> list[TableFacts]:
+def above(table: TableFacts, known: FactsAtStatement) -> list[TableFacts]:
     """Partitioned tables that statements name when they mean this one's rows."""
     parents: list[TableFacts] = []
     parent = known.facts.table(table.parent_oid) if known.facts and table.parent_oid is not None else None

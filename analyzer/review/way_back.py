@@ -7,7 +7,7 @@ from itertools import count
 from pglast import enums
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.safe_sequence.constraints import default_name
 from analyzer.review.safe_sequence.names import index_columns, index_name
 from analyzer.review.safe_sequence.safe_step import relation_sql
@@ -31,7 +31,7 @@ NOTHING = frozenset({
 })  # fmt: skip
 
 
-def undo_of(action: Action, known: Known) -> list[str] | None:
+def undo_of(action: Action, known: FactsAtStatement) -> list[str] | None:
     """None where it is not known how; empty where there is nothing to undo."""
     if action.kind in NOTHING:
         return []
@@ -39,7 +39,7 @@ def undo_of(action: Action, known: Known) -> list[str] | None:
     return commands or None
 
 
-def _undo(action: Action, known: Known) -> Iterator[str]:
+def _undo(action: Action, known: FactsAtStatement) -> Iterator[str]:
     relation, kind = action.relation, action.kind
     if kind is Kind.DROP_INDEX:
         owner = known.owner_of_index(action.others[0])
@@ -88,7 +88,7 @@ def _undo(action: Action, known: Known) -> Iterator[str]:
         yield f"DROP TRIGGER {quote_identifier(action.name)} ON {table}"
 
 
-def _key_before(action: Action, relation: TableName, known: Known) -> Iterator[str]:
+def _key_before(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[str]:
     """The index that the constraint was made of, and columns that a primary key made NOT NULL."""
     if action.kind is Kind.ADD_PRIMARY_KEY:
         for column in key_columns(action, relation, known):
@@ -98,7 +98,7 @@ def _key_before(action: Action, relation: TableName, known: Known) -> Iterator[s
     yield from (i.definition for i in (table.indexes if table else ()) if i.name == action.using_index)
 
 
-def name_given(action: Action, known: Known) -> str:
+def name_given(action: Action, known: FactsAtStatement) -> str:
     """Of a constraint or an index, also where PostgreSQL chooses it: with a number where the name is taken."""
     relation, table = action.relation, known.table(action.relation)
     assert relation is not None

@@ -11,7 +11,7 @@ from analyzer.review.actions import Action, Kind, NewColumn
 from analyzer.review.column_types import ColumnType, change, fields_words, type_named, type_of
 from analyzer.review.defaults import is_volatile
 from analyzer.review.effects import TableWork, WorkKind
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.indexable import takes_no_index
 from analyzer.review.locks import domain_tables, name_of
 from analyzer.review.partitions import attach_work, default_partition_work
@@ -20,7 +20,7 @@ from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, column_names, name_parts, single_statement, without_casts
 
 
-def work_of(action: Action, known: Known) -> list[TableWork]:
+def work_of(action: Action, known: FactsAtStatement) -> list[TableWork]:
     """Without that on tables known to be empty, where there is nothing to do."""
     works = [w for w in _work(action, known) if not known.is_empty(w.relation)]
     unique: dict[tuple[WorkKind, str], TableWork] = {}
@@ -31,7 +31,7 @@ def work_of(action: Action, known: Known) -> list[TableWork]:
     return list(unique.values())
 
 
-def _work(action: Action, known: Known) -> Iterator[TableWork]:
+def _work(action: Action, known: FactsAtStatement) -> Iterator[TableWork]:
     relation, kind = action.relation, action.kind
     if kind is Kind.REINDEX_INDEX:
         owner = known.owner_of_index(action.others[0])
@@ -99,7 +99,7 @@ SIMPLE: dict[Kind, tuple[WorkKind, str]] = {
 OF_NEW_PARTITIONS = frozenset({Kind.SET_TABLESPACE, Kind.SET_ACCESS_METHOD})
 
 
-def _added_column(new: NewColumn, relation: TableName, known: Known) -> Iterator[TableWork]:
+def _added_column(new: NewColumn, relation: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     is_rewritten = False
     for work in _filled_column(new, relation, known):
         is_rewritten = is_rewritten or work.is_certain
@@ -114,7 +114,7 @@ def _added_column(new: NewColumn, relation: TableName, known: Known) -> Iterator
         yield from _checked_key(relation, new.references, known)
 
 
-def _filled_column(new: NewColumn, relation: TableName, known: Known) -> Iterator[TableWork]:
+def _filled_column(new: NewColumn, relation: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     """Where every row has to be written for the column's value."""
     if new.generated == "s":
         yield TableWork("rewrite", relation, "a stored generated column is computed for every row")
@@ -135,7 +135,7 @@ def _filled_column(new: NewColumn, relation: TableName, known: Known) -> Iterato
             yield TableWork("rewrite", relation, why, is_certain=False)
 
 
-def _has_strict_domain(of: ColumnType, known: Known) -> bool | None:
+def _has_strict_domain(of: ColumnType, known: FactsAtStatement) -> bool | None:
     """None where only a server knows what the type is."""
     if known.live is not None:
         domain = known.live.domains.get(of.name)
@@ -143,7 +143,7 @@ def _has_strict_domain(of: ColumnType, known: Known) -> bool | None:
     return False  # most types that are not the catalog's own are enums and extensions' types
 
 
-def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
+def _changed_type(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     old, new = known.type_before(action), action.type
     assert new is not None
     using = action.node.def_.raw_default
@@ -179,17 +179,17 @@ def _changes_collation(action: Action) -> bool:
     return clause is not None and name_parts(clause.collname)[-1] != "default"
 
 
-def _type_rewrite(relation: TableName, why: str, known: Known) -> TableWork:
+def _type_rewrite(relation: TableName, why: str, known: FactsAtStatement) -> TableWork:
     return TableWork("rewrite", relation, why, indexes=len(_indexes(relation, known)))
 
 
-def _below_domains(old: ColumnType, new: ColumnType, known: Known) -> tuple[ColumnType, ColumnType, bool]:
+def _below_domains(old: ColumnType, new: ColumnType, known: FactsAtStatement) -> tuple[ColumnType, ColumnType, bool]:
     domains = known.live.domains if known.live else {}
     is_strict = new != old and new.name in domains and domains[new.name].has_constraints
     return below_domains(old, known), below_domains(new, known), is_strict
 
 
-def below_domains(of: ColumnType, known: Known) -> ColumnType:
+def below_domains(of: ColumnType, known: FactsAtStatement) -> ColumnType:
     domain = known.live.domains.get(of.name) if known.live else None
     return (type_named(domain.base_type) or of) if domain is not None else of
 
@@ -203,7 +203,7 @@ def _is_plain_cast(using: Node, column: str, new: ColumnType) -> bool:
     return name is None or (type_of(name) == new and using.arg is inner)
 
 
-def _keys_checked_again(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
+def _keys_checked_again(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     table = known.table(relation)
     if table is None:
         return
@@ -213,7 +213,7 @@ def _keys_checked_again(action: Action, relation: TableName, known: Known) -> It
             yield from (TableWork("scan", name, why) for name in (name_of(owner), TableName(*referenced)))
 
 
-def _keys_on(column: str, table: TableFacts, known: Known) -> Iterator[tuple[TableFacts, ForeignKeyFacts]]:
+def _keys_on(column: str, table: TableFacts, known: FactsAtStatement) -> Iterator[tuple[TableFacts, ForeignKeyFacts]]:
     for other in known.facts or ():
         for key in other.foreign_keys:
             is_own = other.oid == table.oid and column in key.columns
@@ -221,7 +221,7 @@ def _keys_on(column: str, table: TableFacts, known: Known) -> Iterator[tuple[Tab
                 yield other, key
 
 
-def _not_null(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
+def _not_null(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     column = action.column or (action.columns[0] if action.columns else "")
     if action.is_not_valid:
         return
@@ -234,14 +234,14 @@ def _not_null(action: Action, relation: TableName, known: Known) -> Iterator[Tab
     yield TableWork("scan", relation, why, is_certain=proved is False)
 
 
-def _checked_key(relation: TableName, referenced: TableName, known: Known) -> Iterator[TableWork]:
+def _checked_key(relation: TableName, referenced: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     if known.is_empty(relation):
         return
     yield TableWork("scan", relation, "every row is looked up in the referenced table", is_lookup=True)
     yield TableWork("scan", referenced, "the foreign key's rows are looked up in it")
 
 
-def _added_key(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
+def _added_key(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     if not action.using_index:
         yield TableWork("index", relation, "the constraint's index is built", indexes=1)
     if action.kind is Kind.ADD_PRIMARY_KEY:
@@ -252,7 +252,7 @@ def _added_key(action: Action, relation: TableName, known: Known) -> Iterator[Ta
             yield TableWork("scan", relation, why)
 
 
-def key_columns(action: Action, relation: TableName, known: Known) -> tuple[str, ...]:
+def key_columns(action: Action, relation: TableName, known: FactsAtStatement) -> tuple[str, ...]:
     """Those of USING INDEX, too."""
     made = known.indexes.get(action.using_index)
     there = next((i.columns for i in _indexes(relation, known) if i.name == action.using_index), ())
@@ -263,7 +263,7 @@ def _is_enforced_now(constraint: Node) -> bool:
     return bool(constraint.alterEnforceability and constraint.is_enforced)
 
 
-def _validated(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
+def _validated(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     table = known.table(relation)
     for key in table.foreign_keys if table else ():
         if table is not None and key.name == known.name_before(table, action.name):
@@ -275,23 +275,23 @@ def _validated(action: Action, relation: TableName, known: Known) -> Iterator[Ta
         yield TableWork("scan", relation, "every row is compared with the constraint")
 
 
-def _logged(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
+def _logged(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[TableWork]:
     if known.is_unlogged(relation) == (action.kind is Kind.SET_UNLOGGED):
         return
     yield TableWork("rewrite", relation, "the table and its indexes are written anew")
 
 
-def _indexes(relation: TableName, known: Known) -> tuple[IndexFacts, ...]:
+def _indexes(relation: TableName, known: FactsAtStatement) -> tuple[IndexFacts, ...]:
     table = known.table(relation)
     return table.indexes if table else ()
 
 
-def _is_partitioned(relation: TableName, known: Known) -> bool:
+def _is_partitioned(relation: TableName, known: FactsAtStatement) -> bool:
     table = known.table(relation)
     return table is not None and table.kind == "p"
 
 
-def _has_index(action: Action, relation: TableName, known: Known) -> bool:
+def _has_index(action: Action, relation: TableName, known: FactsAtStatement) -> bool:
     return any(i.name == action.name for i in _indexes(relation, known))
 
 

@@ -46,7 +46,7 @@ class InstanceLock:
         self._file = file
         self._state_path.unlink(missing_ok=True)
 
-    def tell(self, running: Running) -> None:
+    def publish(self, running: Running) -> None:
         draft = self._state_path.with_name(f"{self._state_path.name}.new")
         draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -96,7 +96,7 @@ def run(options: RunOptions, *, say: Callable[[str], None], announce: Callable[[
             with listener:
                 _start_everything(watch, options, listener, say)
                 running = Running(os.getpid(), address, os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
-                lock.tell(running)
+                lock.publish(running)
                 announce(f"pgLoupe: {address}/  Log in once with {_login_link(address)}")
                 say(f"Another link, any time: {settings.LOGIN_COMMAND}")
                 if is_set and base_url != settings.PGLOUPE_BASE_URL:

@@ -32,7 +32,7 @@ RECENT_S = 2.0
 class WorkerState:
     """``is_silent``: not heard of for longer than SILENT_AFTER_S, and it did not say that it stops.
 
-    ``says``: what it is at, in its own words.
+    ``status``: what it is at, in its own words.
     """
 
     name: str
@@ -41,7 +41,7 @@ class WorkerState:
     started_at: datetime
     seen_at: datetime
     is_silent: bool
-    says: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _worker(answer: dict[str, Any], now: datetime) -> WorkerState:
         started_at=_time(answer["started_at"]),
         seen_at=seen_at,
         is_silent=(now - seen_at).total_seconds() > SILENT_AFTER_S,
-        says=answer.get("says", ""),
+        status=answer.get("status", ""),
     )
 
 
@@ -151,12 +151,12 @@ class Heartbeat:
         }
         self.client = _client()
 
-    def beat(self, says: str = "") -> None:
+    def beat(self, status: str = "") -> None:
         """Never raises: a worker without Redis waits for it anyway."""
         now = time.time()
         if now - float(str(self.state["seen_at"])) < TELL_EVERY_S:
             return
-        self.state |= {"seen_at": now, "says": says}
+        self.state |= {"seen_at": now, "status": status}
         with contextlib.suppress(redis.RedisError):
             self.client.hset(WORKERS, self.field, json.dumps(self.state))
             touch_alive_file()

@@ -27,7 +27,7 @@ from analyzer.statements.extents import (
     product,
     total,
 )
-from analyzer.statements.output_columns import Outputs, Scope, Views, behind_star, column_extent, united
+from analyzer.statements.output_columns import Outputs, OutputScope, Views, behind_star, column_extent, united
 from analyzer.statements.output_names import is_name_known, output_name
 from analyzer.statements.sized_calls import (
     AS_LONG_AS_ARGUMENTS,
@@ -75,7 +75,7 @@ def sizes(root: Node, views: Views | None = None) -> FoldedSizes:
     reckoning = _Reckoning(views or {})
     if isinstance(root, ast.SelectStmt):
         return reckoning.result(reckoning.select(root, None))
-    reckoning.value(root, Scope(None))
+    reckoning.value(root, OutputScope(None))
     return reckoning.result(Outputs())
 
 
@@ -122,8 +122,8 @@ class _Reckoning:
 
     # -- queries ------------------------------------------------------------------------------------------
 
-    def select(self, query: Node, outer: Scope | None) -> Outputs:
-        scope = Scope(outer)
+    def select(self, query: Node, outer: OutputScope | None) -> Outputs:
+        scope = OutputScope(outer)
         for cte in query.withClause.ctes if query.withClause else ():
             before = self.terms
             outputs = self.query(cte.ctequery, scope).renamed(cte.aliascolnames)
@@ -141,13 +141,13 @@ class _Reckoning:
             self.value(getattr(query, part), scope)
         return outputs
 
-    def query(self, node: Node, scope: Scope) -> Outputs:
+    def query(self, node: Node, scope: OutputScope) -> Outputs:
         if isinstance(node, ast.SelectStmt):
             return self.select(node, scope)
-        self.value(node, Scope(scope))  # a change in WITH: what it returns are columns
+        self.value(node, OutputScope(scope))  # a change in WITH: what it returns are columns
         return Outputs()
 
-    def _targets(self, query: Node, scope: Scope) -> Outputs:
+    def _targets(self, query: Node, scope: OutputScope) -> Outputs:
         columns: dict[str, Extent] = {}
         stars, hides_names = 0, False
         for target in query.targetList or ():
@@ -170,7 +170,7 @@ class _Reckoning:
             return replace(outputs, hides_names=hides_names or outputs.hides_names)
         return Outputs(columns, longest(list(columns.values())) if hides_names else None, hides_names)
 
-    def _source(self, item: Node, scope: Scope) -> None:
+    def _source(self, item: Node, scope: OutputScope) -> None:
         if isinstance(item, ast.JoinExpr):
             before = set(scope.sources)
             self._source(item.larg, scope)
@@ -205,7 +205,7 @@ class _Reckoning:
 
     # -- expressions --------------------------------------------------------------------------------------
 
-    def value(self, root: Node, scope: Scope) -> Extent:
+    def value(self, root: Node, scope: OutputScope) -> Extent:
         """The extent of an expression, or of all those in a list or clause; notes what is folded below it."""
         known: dict[int, Extent] = {}
         terms: dict[int, float] = {}
@@ -237,7 +237,7 @@ class _Reckoning:
             self.row = max(self.row, extent, key=Extent.bytes)
             self.row_digits = max(self.row_digits, extent.digits)
 
-    def _one(self, node: Node, parts: list[Extent], known: Mapping[int, Extent], scope: Scope) -> Extent:
+    def _one(self, node: Node, parts: list[Extent], known: Mapping[int, Extent], scope: OutputScope) -> Extent:
         match node:
             case ast.SelectStmt():
                 return longest(self.select(node, scope).extents())

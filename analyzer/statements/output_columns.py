@@ -66,10 +66,10 @@ def united(left: Outputs, right: Outputs) -> Outputs:
     return Outputs(dict.fromkeys(left.columns, largest), largest, hides_names=True)
 
 
-class Scope:
+class OutputScope:
     """What names of columns stand for in one SELECT: outputs of subqueries and CTEs; tables' columns are COLUMN."""
 
-    def __init__(self, parent: "Scope | None") -> None:
+    def __init__(self, parent: "OutputScope | None") -> None:
         self.parent = parent
         self.ctes: dict[str, Outputs] = {}
         self.sources: dict[str, Outputs] = {}
@@ -96,7 +96,7 @@ class Scope:
         return longest([COLUMN, *(extent for outputs in self.sources.values() for extent in outputs.extents())])
 
 
-def column_extent(reference: Node, scope: Scope) -> Extent:
+def column_extent(reference: Node, scope: OutputScope) -> Extent:
     names = [part.sval for part in reference.fields if isinstance(part, ast.String)]
     if not names or len(names) < len(reference.fields):
         return scope.every()

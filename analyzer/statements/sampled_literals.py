@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pglast import ast, enums
 from pglast.stream import RawStream
 
-from analyzer.statements.shaping import Place, constants, is_surely_shaping
+from analyzer.statements.shaping import ConstantRole, constants, is_surely_shaping
 from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, function_name, operator_name, single_statement, walk
 
-MOST_TOLD = 3  # texts of one statement: judgement, each has candidates of its own
+MOST_TEXTS = 3  # texts of one statement: judgement, each has candidates of its own
 PATTERN_KINDS = (enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE, enums.A_Expr_Kind.AEXPR_SIMILAR)
 PATTERN_OPERATORS = frozenset({"~~", "~~*", "~", "~*", "^@"})
 
@@ -76,10 +76,10 @@ def texts_with_deciding_constants(sql: str, samples: Sequence[str]) -> list[str]
     for run in runs:
         patterns = {n: RawStream()(constant) for n, constant in run.items() if not deciding[n]}
         texts[_with_constants(sql, shaping | patterns)] = None
-    return list(texts)[:MOST_TOLD]
+    return list(texts)[:MOST_TEXTS]
 
 
-def _shown(number: int, places: Sequence[Place], runs: Sequence[Mapping[int, Node]]) -> str | None:
+def _shown(number: int, places: Sequence[ConstantRole], runs: Sequence[Mapping[int, Node]]) -> str | None:
     """The constant that stands for a parameter in all runs; None where it may be a value."""
     shown = [run[number] for run in runs if number in run]
     texts: set[str] = {RawStream()(constant) for constant in shown}
@@ -88,20 +88,20 @@ def _shown(number: int, places: Sequence[Place], runs: Sequence[Mapping[int, Nod
     return texts.pop()
 
 
-def _deciding(statement: Node) -> dict[int, list[Place]]:
+def _deciding(statement: Node) -> dict[int, list[ConstantRole]]:
     """Parameter -> its places in expressions over columns, none where it is a pattern; without those that are anything
     else as well."""
-    places: dict[int, tuple[int, Place | None]] = {}  # by the ParamRef's id: a tree is walked more than once
+    places: dict[int, tuple[int, ConstantRole | None]] = {}  # by the ParamRef's id: a tree is walked more than once
     for node in walk(statement):
         parts: list[Node] = []
         if isinstance(node, ast.A_Expr):
             parts = [side for side in (node.lexpr, node.rexpr) if isinstance(side, ast.Node) and _has_column(side)]
         elif isinstance(node, ast.SortBy) and _has_column(node.node):
             parts = [node.node]
-        inside: list[tuple[Node, Place | None]] = [*(each for part in parts for each in constants(part))]
+        inside: list[tuple[Node, ConstantRole | None]] = [*(each for part in parts for each in constants(part))]
         inside += [(n, None) for pattern in _patterns(node) for n in walk(pattern)]
         places |= {id(n): (n.number, place) for n, place in inside if isinstance(n, ast.ParamRef)}
-    of_parameter: dict[int, list[Place | None]] = {}
+    of_parameter: dict[int, list[ConstantRole | None]] = {}
     for number, place in places.values():
         of_parameter.setdefault(number, []).append(place)
     standing = Counter(node.number for node in walk(statement) if isinstance(node, ast.ParamRef))

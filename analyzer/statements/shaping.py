@@ -14,7 +14,7 @@ from pglast import ast, enums
 from analyzer.statements.tree import Node, children, flat, name_parts, operator_name, text_of
 
 
-class Place(Enum):
+class ConstantRole(Enum):
     """What a constant is to the expression it stands in."""
 
     VALUE = auto()
@@ -35,52 +35,52 @@ class Place(Enum):
 
 STEPS = frozenset({"->", "->>", "#>", "#>>"})
 # function -> what constants among its arguments are, where it has that many
-ARGUMENTS: dict[str, tuple[Place, ...]] = {
-    **dict.fromkeys(("date_trunc", "date_part", "extract"), (Place.UNIT, Place.VALUE, Place.ZONE)),
-    "date_bin": (Place.STRIDE, Place.VALUE, Place.STRIDE),
-    "timezone": (Place.ZONE, Place.VALUE),
+ARGUMENTS: dict[str, tuple[ConstantRole, ...]] = {
+    **dict.fromkeys(("date_trunc", "date_part", "extract"), (ConstantRole.UNIT, ConstantRole.VALUE, ConstantRole.ZONE)),
+    "date_bin": (ConstantRole.STRIDE, ConstantRole.VALUE, ConstantRole.STRIDE),
+    "timezone": (ConstantRole.ZONE, ConstantRole.VALUE),
     **dict.fromkeys(("to_tsvector", "json_to_tsvector", "jsonb_to_tsvector", "unaccent"),
-                    (Place.CONFIGURATION, Place.VALUE, Place.CODE)),
-    **dict.fromkeys(("to_char", "to_date", "to_timestamp", "to_number"), (Place.VALUE, Place.FORMAT)),
+                    (ConstantRole.CONFIGURATION, ConstantRole.VALUE, ConstantRole.CODE)),
+    **dict.fromkeys(("to_char", "to_date", "to_timestamp", "to_number"), (ConstantRole.VALUE, ConstantRole.FORMAT)),
     **dict.fromkeys(("encode", "decode", "convert_from", "convert_to", "digest", "setweight", "normalize"),
-                    (Place.VALUE, Place.CODE)),
+                    (ConstantRole.VALUE, ConstantRole.CODE)),
 }  # fmt: skip
 # function -> what all constants behind its first argument are
-BEHIND: dict[str, Place] = {
+BEHIND: dict[str, ConstantRole] = {
     **dict.fromkeys(("jsonb_extract_path", "jsonb_extract_path_text", "json_extract_path", "json_extract_path_text"),
-                    Place.KEY),
-    **dict.fromkeys(("jsonb_path_query_first", "jsonb_path_query_array"), Place.PATH),
+                    ConstantRole.KEY),
+    **dict.fromkeys(("jsonb_path_query_first", "jsonb_path_query_array"), ConstantRole.PATH),
     **dict.fromkeys(("mod", "round", "trunc", "array_length", "subpath", "set_masklen", "st_transform", "st_setsrid"),
-                    Place.NUMBER),
+                    ConstantRole.NUMBER),
     **dict.fromkeys(("left", "right", "substring", "substr", "split_part", "replace", "lpad", "rpad", "btrim", "ltrim",
                      "rtrim", "regexp_replace", "regexp_substr", "regexp_split_to_array", "string_to_array",
-                     "array_to_string"), Place.PIECE),
-    **dict.fromkeys(("tstzrange", "tsrange", "daterange", "int4range", "int8range", "numrange"), Place.NEUTRAL),
+                     "array_to_string"), ConstantRole.PIECE),
+    **dict.fromkeys(("tstzrange", "tsrange", "daterange", "int4range", "int8range", "numrange"), ConstantRole.NEUTRAL),
 }  # fmt: skip
 JOINING = frozenset({"concat", "concat_ws", "format"})
 # what PostgreSQL knows there: an application's own function of the name may take anything
 FORMS = {
-    Place.UNIT: re.compile(
+    ConstantRole.UNIT: re.compile(
         r"(?:microsecond|millisecond|second|minute|hour|day|week|month|quarter|year|decade)s?|century|millennium|(?:iso)?dow"
         r"|doy|isoyear|epoch|julian|timezone(?:_hour|_minute)?",
         re.IGNORECASE,
     ),
-    Place.STRIDE: re.compile(
+    ConstantRole.STRIDE: re.compile(
         r"\d{1,4} ?(?:micro|milli)?(?:second|sec|minute|min|hour|day|week|month|year)s?"
         r"|\d\d:\d\d(?::\d\d)?|\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?",
         re.IGNORECASE,
     ),
-    Place.ZONE: re.compile(
+    ConstantRole.ZONE: re.compile(
         r"[A-Z]{3,5}(?:[+-]\d{1,2})?|(?:[A-Z_]{2,15}/){1,2}[A-Z_\-]{2,20}(?:[+-]\d{1,2})?|[+-]?\d\d?(?::\d\d)?",
         re.IGNORECASE,
     ),
-    Place.CONFIGURATION: re.compile(r"(?:[a-z_]{1,30}\.)?[a-z_]{1,30}"),
-    Place.FORMAT: re.compile(
+    ConstantRole.CONFIGURATION: re.compile(r"(?:[a-z_]{1,30}\.)?[a-z_]{1,30}"),
+    ConstantRole.FORMAT: re.compile(
         r"(?:FM|FX|TM|TH|SP|HH(?:12|24)?|MI|SSSSS?|SS|MS|US|FF[1-6]|[AP]\.?M\.?|Y,YYY|Y+|IY+|MONTH|MON|MM|DAY|DY|D+|ID+"
         r"|WW?|IW|CC|J|Q|RM|TZ[HM]?|OF|BC|AD|[09]+|PR|PL|SG|RN|EEEE|[SGLV_]|[^\w\"])*+",
         re.IGNORECASE,
     ),
-    Place.CODE: re.compile(
+    ConstantRole.CODE: re.compile(
         r"md5|sha(?:1|224|256|384|512)|hex|base64(?:url)?|base32hex|escape|[A-D]|NFK?[CD]"
         r"|utf-?8|latin\d{1,2}|iso[_-]8859[_-]\d{1,2}|win(?:dows-)?\d{3,4}|sql_ascii|euc_[a-z]{2}|koi8[ru]|s?jis|big5"
         r"|gbk|gb18030|uhc|\[?(?:\"(?:all|string|numeric|boolean|key)\"[, ]*)+\]?",
@@ -106,9 +106,9 @@ NEUTRAL_NUMBER = re.compile(r"-?[01]\.0*")
 NEUTRAL_TEXTS = frozenset({"infinity", "-infinity", "epoch"})
 
 
-def constants(expression: Node | tuple[Node, ...]) -> Iterator[tuple[Node, Place]]:
+def constants(expression: Node | tuple[Node, ...]) -> Iterator[tuple[Node, ConstantRole]]:
     """Every constant that is not NULL (A_Const) and parameter in it, with its place; lengths of types are none."""
-    stack: list[tuple[Node, Place]] = [(expression, Place.VALUE)]
+    stack: list[tuple[Node, ConstantRole]] = [(expression, ConstantRole.VALUE)]
     while stack:
         node, place = stack.pop()
         if isinstance(node, tuple):
@@ -119,48 +119,48 @@ def constants(expression: Node | tuple[Node, ...]) -> Iterator[tuple[Node, Place
             stack.extend(_within(node, place))
 
 
-def shapes(constant: Node, place: Place) -> bool:
+def shapes(constant: Node, place: ConstantRole) -> bool:
     """Whether a constant in this place is the same in each call, as far as the text tells."""
     text = _string(constant)
     match place:
-        case Place.KEY | Place.FALLBACK:
+        case ConstantRole.KEY | ConstantRole.FALLBACK:
             return True
-        case Place.PATH:
+        case ConstantRole.PATH:
             return text is not None and PLAIN_PATH.fullmatch(text.strip()) is not None
-        case Place.NUMBER:
+        case ConstantRole.NUMBER:
             return _is_number(constant, LONGEST_NUMBER)
-        case Place.PIECE:
+        case ConstantRole.PIECE:
             return _is_number(constant, LONGEST_NUMBER) or (text is not None and _is_piece(text))
-        case Place.JOINT:
+        case ConstantRole.JOINT:
             return text is not None and _is_piece(text)
-        case Place.NEUTRAL:
+        case ConstantRole.NEUTRAL:
             return _is_neutral(constant) or (text is not None and _is_piece(text))
     return place in FORMS and text is not None and FORMS[place].fullmatch(text) is not None
 
 
-def is_surely_shaping(constant: Node, place: Place) -> bool:
+def is_surely_shaping(constant: Node, place: ConstantRole) -> bool:
     """As ``shapes``, of a constant that somebody's run showed, and nobody typed for an index to be made of it."""
     text = _string(constant)
     match place:
-        case Place.FALLBACK | Place.NEUTRAL:  # coalesce(tenant_id, 42) = 42: all tenants' rows and one's
+        case ConstantRole.FALLBACK | ConstantRole.NEUTRAL:  # coalesce(tenant_id, 42) = 42: all tenants' rows and one's
             return _is_neutral(constant)
-        case Place.KEY:
+        case ConstantRole.KEY:
             keys = [] if text is None else _keys(text)
             return _is_number(constant, LONGEST_INDEX) or (bool(keys) and all(map(_is_field, keys)))
-        case Place.PATH:
+        case ConstantRole.PATH:
             steps = [step for groups in STEP.findall(text or "") for step in groups if step]
             return shapes(constant, place) and all(map(_is_field, steps))
-        case Place.PIECE if text is not None:
+        case ConstantRole.PIECE if text is not None:
             rest = CLASSES.sub("", text)
             return _is_piece(text) and (FLAGS.fullmatch(text) is not None or not ALPHANUMERIC.search(rest))
-        case Place.PIECE:
+        case ConstantRole.PIECE:
             return _is_number(constant, LONGEST_LENGTH)
-        case Place.JOINT:
+        case ConstantRole.JOINT:
             return text is not None and not ALPHANUMERIC.search(text) and _is_piece(text)
     return shapes(constant, place)
 
 
-def _within(node: Node, place: Place) -> Iterator[tuple[Node, Place]]:
+def _within(node: Node, place: ConstantRole) -> Iterator[tuple[Node, ConstantRole]]:
     """The parts of a node, each with the place that a constant there has."""
     match node:
         case ast.TypeName():
@@ -175,50 +175,50 @@ def _within(node: Node, place: Place) -> Iterator[tuple[Node, Place]]:
         case ast.FuncCall():
             args = node.args or ()
             yield from ((arg, _argument(node.funcname, at, len(args))) for at, arg in enumerate(args))
-            yield from ((part, Place.VALUE) for part in (node.agg_order, node.agg_filter, node.over) if part)
+            yield from ((part, ConstantRole.VALUE) for part in (node.agg_order, node.agg_filter, node.over) if part)
         case ast.CoalesceExpr():
-            yield from ((arg, Place.FALLBACK if at else Place.VALUE) for at, arg in enumerate(node.args))
+            yield from ((arg, ConstantRole.FALLBACK if at else ConstantRole.VALUE) for at, arg in enumerate(node.args))
         case ast.MinMaxExpr():
-            yield node.args, Place.NEUTRAL
+            yield node.args, ConstantRole.NEUTRAL
         case ast.CaseExpr():
-            yield from ((part, Place.VALUE) for part in (node.arg, *node.args) if part is not None)
-            yield from ((part, Place.NEUTRAL) for part in (node.defresult,) if part is not None)
+            yield from ((part, ConstantRole.VALUE) for part in (node.arg, *node.args) if part is not None)
+            yield from ((part, ConstantRole.NEUTRAL) for part in (node.defresult,) if part is not None)
         case ast.CaseWhen():
-            yield node.expr, Place.VALUE
-            yield node.result, Place.NEUTRAL
+            yield node.expr, ConstantRole.VALUE
+            yield node.result, ConstantRole.NEUTRAL
         case ast.A_Indices():
-            yield from ((part, Place.KEY) for part in (node.lidx, node.uidx) if part is not None)
+            yield from ((part, ConstantRole.KEY) for part in (node.lidx, node.uidx) if part is not None)
         case _:
             is_json = isinstance(node, ast.JsonFuncExpr)
             for child in children(node):
-                yield child, Place.PATH if is_json and child is node.pathspec else Place.VALUE
+                yield child, ConstantRole.PATH if is_json and child is node.pathspec else ConstantRole.VALUE
 
 
-def _sides(operation: Node) -> tuple[Place, Place]:
+def _sides(operation: Node) -> tuple[ConstantRole, ConstantRole]:
     if operation.kind == enums.A_Expr_Kind.AEXPR_NULLIF:
-        return Place.VALUE, Place.NEUTRAL
+        return ConstantRole.VALUE, ConstantRole.NEUTRAL
     if operation.kind != enums.A_Expr_Kind.AEXPR_OP:
-        return Place.VALUE, Place.VALUE
+        return ConstantRole.VALUE, ConstantRole.VALUE
     match operator_name(operation):
         case "||":
-            return Place.JOINT, Place.JOINT
+            return ConstantRole.JOINT, ConstantRole.JOINT
         case "%":
-            return Place.VALUE, Place.NUMBER
+            return ConstantRole.VALUE, ConstantRole.NUMBER
         case name if name in STEPS:
-            return Place.VALUE, Place.KEY
-    return Place.VALUE, Place.VALUE
+            return ConstantRole.VALUE, ConstantRole.KEY
+    return ConstantRole.VALUE, ConstantRole.VALUE
 
 
-def _argument(names: tuple[Node, ...], at: int, count: int) -> Place:
+def _argument(names: tuple[Node, ...], at: int, count: int) -> ConstantRole:
     *schema, name = name_parts(names)
     if schema not in ([], ["pg_catalog"]):
-        return Place.VALUE
+        return ConstantRole.VALUE
     if name in JOINING:
-        return Place.JOINT
+        return ConstantRole.JOINT
     places = ARGUMENTS.get(name, ())
     if places:
-        return places[at] if at < len(places) and count > 1 else Place.VALUE
-    return BEHIND.get(name, Place.VALUE) if at else Place.VALUE
+        return places[at] if at < len(places) and count > 1 else ConstantRole.VALUE
+    return BEHIND.get(name, ConstantRole.VALUE) if at else ConstantRole.VALUE
 
 
 def _string(constant: Node) -> str | None:

@@ -108,7 +108,7 @@ def advise_database(
         with lease(connection_settings(server, facts.database), settings.VAR_DIR, is_watched=True) as twin:
             wanted = replace(wanted, work_weights=_weights(twin, database))
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True, stop_on=STOP_ON)
-            missing = [*twin.said(), *advice.faults]
+            missing = [*twin.limitations(), *advice.faults]
             _compare_plans(twin, database, facts, now)
             with costing_only(database.name, {}, "database"):
                 _keep_past(twin, database, facts, now)

@@ -12,7 +12,7 @@ from django.db import connection
 from analyzer.checks import Outcome, run_checks
 from analyzer.models import Server, StatementEntry
 from analyzer.monitored.readings import ActivityRow, NamesByOid, is_ours
-from analyzer.monitored.sample.activity import LEAST_TOLD_S, session_of
+from analyzer.monitored.sample.activity import TEXT_FROM_AGE_S, session_of
 from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.schema.standing import Standing
 from analyzer.steps.time_limit import STOP_ON
@@ -71,7 +71,7 @@ def _waits_since(server: Server, backends: Sequence[ActivityRow]) -> dict[int, f
 
 
 def session_facts(
-    server: Server, taken_at: datetime, backends: Sequence[ActivityRow], least_told_s: float = LEAST_TOLD_S
+    server: Server, taken_at: datetime, backends: Sequence[ActivityRow], text_from_age_s: float = TEXT_FROM_AGE_S
 ) -> Iterable[SessionFacts]:
     """Those that do something or hold a transaction, with their names and statements from the store."""
     backends = [row for row in backends if row.state not in (None, "idle") and not is_ours(row.text)]
@@ -88,4 +88,4 @@ def session_facts(
     for row in backends:
         fingerprint = fingerprints.get(row.queryid) if row.queryid else None
         seen_s = seen_waiting_s.get(row.pid)
-        yield session_of(row, taken_at, names, fingerprint, seen_s, least_told_s=least_told_s)
+        yield session_of(row, taken_at, names, fingerprint, seen_s, text_from_age_s=text_from_age_s)

@@ -24,7 +24,7 @@ from analyzer.behaviour.plan_cause import (
     cure_hint,
     find_cause,
 )
-from analyzer.behaviour.planner_differences import VALUES, Difference, differences, told_valid
+from analyzer.behaviour.planner_differences import VALUES, Difference, differences, with_invalid_index
 from analyzer.behaviour.planner_past import FIGURES, SETTINGS, STATISTICS, STRUCTURE, PlannerPast
 from analyzer.errors import MonitoredServerError, PgLoupeError, fault_reason
 from analyzer.models import Database, FindingRecord, PlanCause, PlanRecord, Server, Statement
@@ -162,7 +162,7 @@ def _replayed(
 ) -> tuple[Cause, list[Difference]]:  # fmt: skip
     known = read_past(twin, tables_named(statement.tables, facts))
     earlier = PlannerPast(then.settings, {name: past for name, past in then.tables.items() if name in known.tables})
-    dated = (_dated(told_valid(d, facts), database, change, facts) for d in differences(then, known))
+    dated = (_dated(with_invalid_index(d, facts), database, change, facts) for d in differences(then, known))
     differs = [difference for difference in dated if difference is not None]
     base = printed_settings(plans[1])
     judge = _Judge(*plans)
@@ -230,7 +230,7 @@ class _Judge:
 
     def __init__(self, before: Plan, after: Plan) -> None:
         self._before, self._after = before, after
-        self._is_told = bool(plan_change(before, after).sentences)
+        self._differ_in_words = bool(plan_change(before, after).sentences)
 
     def kind_of(self, answer: Any) -> str:
         if isinstance(answer, Refused):
@@ -242,7 +242,7 @@ class _Judge:
         for known, kind in ((self._before, OLD_PLAN), (self._after, NEW_PLAN)):
             if sameness(known, plan).is_same_shape:
                 return kind
-        if self._is_told:
+        if self._differ_in_words:
             for known, kind in ((self._before, OLD_PLAN), (self._after, NEW_PLAN)):
                 if not plan_change(known, plan).sentences:
                     return kind

@@ -13,7 +13,7 @@ from analyzer.models import Database, Server
 from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.catalog.bloat import measure_bloat
 from analyzer.monitored.catalog.cluster import read_cluster
-from analyzer.monitored.catalog.schema import left_out_said
+from analyzer.monitored.catalog.schema import left_out_notes
 from analyzer.monitored.catalog.schema import read_schema as read_schema_facts
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.server_log import log_item
@@ -102,7 +102,7 @@ def _keep(
     judged = check.check_schema(server, database, daily, schemas.newest_schema(database), rules_of(server), now)
     outcomes.append(Outcome(failed=judged.failed))
     notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
-    return [*notes, *left_out_said(facts), *(f"Not read: {reason}" for reason in facts.parts_not_read.values())]
+    return [*notes, *left_out_notes(facts), *(f"Not read: {reason}" for reason in facts.parts_not_read.values())]
 
 
 def check_cluster(server: Server) -> Outcome:

@@ -48,7 +48,7 @@ class SessionWatch:
         self._visits = ThreadPoolExecutor(MOST_AT_ONCE, "visit")
         self._keepers = ThreadPoolExecutor(KEEPERS, "keep")
         self._begun_s: dict[int, float] = {}  # by server that is being looked at
-        self._said_stuck: set[int] = set()
+        self._reported_stuck: set[int] = set()
         self._closely: dict[int, tuple[float, bool]] = {}  # when that was decided
         self._beside: dict[int, watching.StandingReading | None] = {}  # of the last look
         self._waiting_rows = 0
@@ -68,7 +68,7 @@ class SessionWatch:
                     logger.warning("The store cannot be used (%s); sessions are looked at when it can.", error)
                     connection.close()
             workers.touch_alive_file()
-            heartbeat.beat(self._says())
+            heartbeat.beat(self._status())
         heartbeat.leave()
         self._visits.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + END_S
@@ -85,8 +85,8 @@ class SessionWatch:
             begun_s = self._begun_s.get(pk)
             if begun_s is not None or self._waiting_rows > MOST_WAITING_ROWS:
                 self._late.append(now_s)
-                if begun_s is not None and now_s - begun_s > STUCK_S and pk not in self._said_stuck:
-                    self._said_stuck.add(pk)
+                if begun_s is not None and now_s - begun_s > STUCK_S and pk not in self._reported_stuck:
+                    self._reported_stuck.add(pk)
                     self._keepers.submit(self._keep, server, SessionsNotSeen(now_s - begun_s), 0.0)
                 continue
             self._begun_s[pk] = now_s
@@ -134,7 +134,7 @@ class SessionWatch:
                 with self._counts:
                     self._waiting_rows -= rows
                 if is_over:
-                    self._said_stuck.discard(server.pk)
+                    self._reported_stuck.discard(server.pk)
                     self._begun_s.pop(server.pk, None)
 
     def _decide(self, server: Server) -> None:
@@ -143,7 +143,7 @@ class SessionWatch:
         if time.monotonic() - decided_s >= server.sample_interval_s:
             self._closely[server.pk] = time.monotonic(), watching.has_frequent_statements(server)
 
-    def _says(self) -> str:
+    def _status(self) -> str:
         closely = sum(is_close for _, is_close in list(self._closely.values()))
         late = f", {len(self._late)} looks left out in the last minute" if self._late else ""
         return f"{len(self._begun_s)} servers at this moment, {closely} looked at closely{late}"

@@ -13,7 +13,7 @@ from analyzer.findings import Finding
 from analyzer.models import FindingRecord
 from analyzer.store import finding_life as life
 
-SAID_BEFORE = "known before, with others or without them"
+KNOWN_BEFORE = "known before, with others or without them"
 FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 
 
@@ -41,7 +41,7 @@ def covered_by_groups(
 ) -> set[str]:
     """Keys of what was found of one thing that a group tells, which is ``kept`` open; not of what is open by itself."""
     tells = {(group.code, member): group.severity for group in kept for member in group.members}
-    told = {key for key, f in findings.items() if f.severity <= tells.get((f.code, f.thing), 0)}
+    told = {key for key, f in findings.items() if f.severity <= tells.get((f.code, f.object_key), 0)}
     if not told:
         return told
     return told.difference(records.filter(key__in=told, closed_at__isnull=True).values_list("key", flat=True))
@@ -61,7 +61,7 @@ def predecessors(records: QuerySet[FindingRecord], opening: Mapping[str, Finding
         by_code.setdefault(record.code, []).append((record, _things(record)))
     found = {}
     for key, finding in opening.items():
-        mine = finding.members if finding.group else (finding.thing,)
+        mine = finding.members if finding.group else (finding.object_key,)
         if older := [record for record, things in by_code.get(finding.code, ()) if not things.isdisjoint(mine)]:
             found[key] = older
     return found

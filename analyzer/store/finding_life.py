@@ -12,7 +12,7 @@ from analyzer.models import CheckRule, FindingEvent, FindingRecord, ServerEvent,
 from analyzer.store.events import changes_since
 from analyzer.store.gains import GOES_ON, NOT_SEEN, SWITCHED_OFF
 from analyzer.store.statements_not_run import GONE_AFTER
-from analyzer.words.durations import rate_words, says_of_a_day
+from analyzer.words.durations import allows_daily_rate, rate_words
 from analyzer.words.lists import some_of
 
 Kind = ServerEvent.Kind
@@ -118,7 +118,7 @@ def _more_members(record: FindingRecord, finding: Finding) -> str:
 
 def settled(record: FindingRecord) -> float | None:
     """Its impact, once it was watched for long enough to be compared with later ones."""
-    return record.impact_s_per_day if says_of_a_day(record.watched_s) else None
+    return record.impact_s_per_day if allows_daily_rate(record.watched_s) else None
 
 
 def close(gone: QuerySet[FindingRecord], now: datetime, go_on: Collection[int] = (), because: str = "") -> None:

@@ -91,7 +91,7 @@ def keep_findings(
                 elif what == FindingEvent.Kind.REOPENED:
                     record.times_reopened += 1
                     record.reopened_at = now
-                events.append(life.event(record, what, now, detail=groups.SAID_BEFORE if key in elders else ""))
+                events.append(life.event(record, what, now, detail=groups.KNOWN_BEFORE if key in elders else ""))
             events += life.grown(record, finding, now)
             is_same = what is None and before == (record.members, record.known_members)
             record.save(update_fields=SHORT_FIELDS if is_same else None)

@@ -73,7 +73,7 @@ class StatisticsReader:
             self._expressions[key] = self._evaluate(table, expression, columns, rows)
         return self._expressions[key]
 
-    def tell(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
+    def set_expression(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
         """What is known of an expression, in the place of an estimate."""
         self._expressions[table.schema, table.name, expression] = statistics
 

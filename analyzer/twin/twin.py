@@ -253,9 +253,13 @@ class Twin:
         """What could not be restored; a statement that needs it is refused."""
         return self.built.missing
 
-    def said(self) -> list[str]:
+    def limitations(self) -> list[str]:
         """Sentences on what the twin lacks or does otherwise than the server, for people."""
-        return [*self.built.notes, *self._uses.said(), *(f"The twin lacks {missing}" for missing in self.missing)]
+        return [
+            *self.built.notes,
+            *self._uses.limitations(),
+            *(f"The twin lacks {missing}" for missing in self.missing),
+        ]
 
     def assumed(self, sql: str) -> str | None:
         """What of a statement that is planned is assumed; a sentence without its full stop, None for nothing."""
@@ -276,9 +280,9 @@ class Twin:
         statistics = self._asked(lambda: self._statistics.columns(schema, table))
         return {} if isinstance(statistics, Refused) else statistics
 
-    def tell_expression_statistics(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
+    def set_expression_statistics(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
         """Where ANALYZE has found some (for an index that exists): used instead of what the column's values tell."""
-        self._statistics.tell(table, expression, statistics)
+        self._statistics.set_expression(table, expression, statistics)
 
     @contextlib.contextmanager
     def with_indexes(self, shown: Sequence[int], hidden: Sequence[int]) -> Iterator[None]:

@@ -67,7 +67,7 @@ order by c.relkind in ('v', 'm'), n.nspname, c.relname, a.attnum
 # of EXPLAIN's properties those whose expressions decide about a plan; "Output" does not
 _DECIDES = re.compile(r"(Cond|Filter|Keys?|By|Call|Window|Condition|Parameters)$")
 _TEXT_CONSTANT = re.compile(r"'(?:[^']|'')*'")
-_NAMES_TOLD = 3
+_MOST_NAMES = 3
 RANGE_OPERATORS = frozenset({"<", "<=", ">", ">=", "~", "~*", "!~", "!~*", "~~", "~~*", "!~~", "!~~*", "^@"})
 RANGE_KINDS = frozenset({
     enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE, enums.A_Expr_Kind.AEXPR_SIMILAR,
@@ -116,7 +116,7 @@ class StandInUses:
         self._called = _pattern(set(self._functions), after=r"\s*\(")
         self._assumed: dict[str, str | None] = {}
 
-    def said(self) -> list[str]:
+    def limitations(self) -> list[str]:
         """A sentence for each type and collation that columns have."""
         sentences = []
         for key, type in self.types.items():
@@ -207,7 +207,7 @@ def _named(columns: Sequence[StandInColumn]) -> str:
     """``a.x``, ``b.y`` and 7 other columns have; empty without any."""
     if not columns:
         return ""
-    told = [str(column) for column in columns[:_NAMES_TOLD]]
+    told = [str(column) for column in columns[:_MOST_NAMES]]
     if more := len(columns) - len(told):
         told.append(f"{more:,} other column{'s' if more > 1 else ''}")
     return f"{and_list(told)} {'has' if len(columns) == 1 else 'have'}"

@@ -31,26 +31,33 @@ class PartialValue:
 
 @dataclass(frozen=True, slots=True)
 class HeldValue:
-    """``told`` from the indexes' own definitions; ``assumption`` says so in words. ``place``: which of several values
-    of a list it stands for; ``end``: where a range begins (gt, between_low) or ends (lt, between_high) with it."""
+    """``predicates``: what the indexes' own definitions hold; ``assumption`` says so in words.
 
-    told: tuple[KnownValues, ...]
+    ``list_position``: which of several values of a list it stands for; ``end``: where a range begins (gt, between_low)
+    or ends (lt, between_high) with it.
+    """
+
+    predicates: tuple[KnownValues, ...]
     assumption: str
-    place: int = 0
+    list_position: int = 0
     end: str = ""
 
     def pick(self, known: Sequence[str]) -> str | None:
         """Of the column's values, in the order given, one that an index holds; None where nothing tells one. ``known``
         of an end: the value that it has otherwise."""
         if self.end:
-            return None if known and any(told.holds(known[0]) for told in self.told) else self._bound(ENDS[self.end])
-        named = [value for told in self.told for value in (*told.values, told.bound(INCLUSIVE)) if value is not None]
-        held = [value for value in known if any(told.holds(value) for told in self.told)]
-        predicates = list(dict.fromkeys([*held, *named]))
-        return predicates[self.place % len(predicates)] if predicates else None
+            return (
+                None if known and any(each.holds(known[0]) for each in self.predicates) else self._bound(ENDS[self.end])
+            )
+        named = [
+            value for each in self.predicates for value in (*each.values, each.bound(INCLUSIVE)) if value is not None
+        ]
+        held = [value for value in known if any(each.holds(value) for each in self.predicates)]
+        values = list(dict.fromkeys([*held, *named]))
+        return values[self.list_position % len(values)] if values else None
 
     def _bound(self, operators: Collection[str]) -> str | None:
-        return next((bound for told in self.told if (bound := told.bound(operators)) is not None), None)
+        return next((bound for each in self.predicates if (bound := each.bound(operators)) is not None), None)
 
 
 def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFacts) -> dict[int, HeldValue]:
@@ -71,7 +78,7 @@ def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFact
         said = f"{use.column} was given {'a' if len(names) > 1 or _is_several(held) else 'the'} value of {many}"
         key = (table.qualified_name, use.column)
         end = use.operator if use.operator in ENDS else ""
-        values[number] = HeldValue(tuple(told for _, told in held), said, places.get(key, 0), end)
+        values[number] = HeldValue(tuple(values for _, values in held), said, places.get(key, 0), end)
         places[key] = places.get(key, 0) + (use.operator == "in")
     return values
 

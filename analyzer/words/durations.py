@@ -27,14 +27,14 @@ def months_words(days: float) -> str:
     return f"{days / 365.25:.0f} years" if days <= 20 * 365.25 else "more than 20 years"
 
 
-def says_of_a_day(watched_s: float | None) -> bool:
+def allows_daily_rate(watched_s: float | None) -> bool:
     """Whether what was seen in that span may be said "a day". None: how long it was watched was not kept."""
     return watched_s is None or watched_s >= SHORTEST_OF_A_DAY_S
 
 
 def ran_once(calls_per_day: float, watched_s: float | None) -> bool:
     """Whether it was seen once in less than an hour, which says nothing of a day: a migration, or a first time."""
-    return not says_of_a_day(watched_s) and calls_per_day * (watched_s or 0.0) / DAY_S < 1.5
+    return not allows_daily_rate(watched_s) and calls_per_day * (watched_s or 0.0) / DAY_S < 1.5
 
 
 def rate_words(s_per_day: float, watched_s: float | None, space: str = " ") -> str:
@@ -51,7 +51,7 @@ def count_words(per_day: float, watched_s: float | None, space: str = ",") -> st
 
 def seen_of(per_day: float, watched_s: float | None) -> tuple[float, str]:
     """What was seen and the words of the span: 43,200 and "a day"; 450 and "in 15 minutes"."""
-    if watched_s is None or says_of_a_day(watched_s):
+    if watched_s is None or allows_daily_rate(watched_s):
         return per_day, "a day"
     return per_day * watched_s / DAY_S, f"in {span_words(watched_s)}"
 

@@ -11,7 +11,7 @@ from analyzer.words.durations import THIN, span_words, time_words
 from analyzer.words.lists import counted
 from analyzer.words.visible import visible_line
 
-LEAST_TOLD_S = 60.0  # a day, of all together
+LEAST_SHOWN_S = 60.0  # a day, of all together
 TOLD_AS_KEPT = (NOT_SEEN, MAY_BE_NEEDED)
 
 
@@ -60,7 +60,7 @@ def last_closings() -> QuerySet[FindingEvent]:
 
 def gained_line(gained: MeasuredSavings) -> str:
     """ "Gone in the last 30 days: 2 h 10 min a day"; "" where it is not worth telling."""
-    if gained.s_per_day < LEAST_TOLD_S:
+    if gained.s_per_day < LEAST_SHOWN_S:
         return ""
     findings = counted(gained.findings, "finding")
     return f"Gone in the last 30 days: {_time(gained.s_per_day)} a day, with {findings} (measured)"

@@ -58,7 +58,7 @@ def check_faults(steps: Iterable[StepStatus]) -> list[Fault]:
     most: dict[tuple[int, str, str], Fault] = {}
     for step in steps:
         for failed in failed_checks(step.note):
-            fault = Fault(step.server, f"Check {failed.code}", failed.error, failed.things)
+            fault = Fault(step.server, f"Check {failed.code}", failed.error, failed.subjects)
             known = most.setdefault((step.server_id, failed.code, failed.error), fault)
             if known.times < fault.times:
                 most[step.server_id, failed.code, failed.error] = fault

@@ -192,7 +192,7 @@ def _shown(finding: ReportedFinding) -> MailFinding:
     impact = impact_words(finding.impact_s_per_day, finding.impact_assumed_s_per_day, finding.watched_s)
     if finding.closed_at is not None:
         return MailFinding(finding, url, impact, f"{finding.gone}." if finding.gone else "")
-    if finding.index is not None and finding.is_told:
+    if finding.index is not None and finding.is_index_listed:
         return MailFinding(finding, url, impact, f"Answered by the index {visible(finding.index.name)}, above.")
     if finding.index is not None:
         gain = finding.index.gain

@@ -44,7 +44,7 @@ class ShownState:
         return self.state in (SamplingState.DOWN, SamplingState.STALLED)
 
     @property
-    def is_said(self) -> bool:
+    def needs_sentence(self) -> bool:
         """Whether the sentence says more than the word."""
         is_late = self.state == SamplingState.WAITING and self.last_sample_at is not None
         return self.is_trouble or is_late or self.state == SamplingState.FAILING

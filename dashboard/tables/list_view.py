@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Database, Server
-from analyzer.monitored.catalog.schema import left_out_said
+from analyzer.monitored.catalog.schema import left_out_notes
 from analyzer.schema.facts import SchemaFacts
 from analyzer.store.schemas import newest_schema
 from dashboard.permissions import viewer_required
@@ -77,7 +77,7 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else DEFAULT_SORT
     rows = _wanted(facts, q) if facts else []
-    left_out = " ".join(left_out_said(facts)) if facts else ""
+    left_out = " ".join(left_out_notes(facts)) if facts else ""
     total_bytes, is_whole = size_of_all(rows)
     page = Paginator(sorted(rows, key=SORTS[sort][1]), PER_PAGE).get_page(request.GET.get("page"))
     context = {

@@ -39,8 +39,8 @@ CHARTED = timedelta(days=90)
 STATEMENTS_SHOWN = 20
 FINDINGS_SHOWN = 50
 PARTITIONS_SHOWN = 100
-SAID_FROM = 0.3  # of an index that is free: less is what random keys leave
-INDEXES_SAID = 5
+LEAST_FREE_RATIO = 0.3  # of an index that is free: less is what random keys leave
+MOST_INDEXES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,10 @@ def _about(server: Server, database: Database, facts: SchemaFacts, table: TableF
         "partitions": _partitions(server, database, facts, row),
         "indexes": _indexes(facts, table),
         "counted_days": counted_days(facts),
-        "keys": [said for space in key_spaces(facts, table) if (said := key_said(space))],
+        "keys": [said for space in key_spaces(facts, table) if (said := key_sentence(space))],
         "growth": _growth(row),
         "chart": _chart(database, table, now),
-        "bloat": bloat_said(facts, row),
+        "bloat": bloat_sentences(facts, row),
         "statements": statements,
         "touching_words": rate_words(touching_s, statements[0].rate.watched_s, THIN) if statements else "",
         "findings": FindingRecord.objects.filter(
@@ -141,25 +141,27 @@ def _growth(row: TableRow) -> str:
     return growth_in_words("it", row.pace, row.total_bytes or 0)
 
 
-def bloat_said(facts: SchemaFacts, row: TableRow) -> list[str]:
+def bloat_sentences(facts: SchemaFacts, row: TableRow) -> list[str]:
     """How much of the heap is free, and of the B-trees that are worst; why that is not known."""
     if row.table.kind == "p":
         return []
     heap = heap_bloat(row.table, facts.taken_at)
-    said = [f"Of the heap not known: {heap.reason}." if isinstance(heap, Unknown) else _heap_said(heap)]
+    said = [f"Of the heap not known: {heap.reason}." if isinstance(heap, Unknown) else _heap_sentence(heap)]
     found = [(index, btree_bloat(row.table, index, facts.taken_at)) for index in row.table.indexes if index.is_usable]
-    known = [(index, bloat) for index, bloat in found if isinstance(bloat, Bloat) and bloat.low_ratio >= SAID_FROM]
+    known = [
+        (index, bloat) for index, bloat in found if isinstance(bloat, Bloat) and bloat.low_ratio >= LEAST_FREE_RATIO
+    ]
     known.sort(key=lambda each: -each[1].wasted_bytes)
     said += [
         f"Of index {index.name}, {size_words(bloat.size_bytes)}: {bloat.words}."
-        for index, bloat in known[:INDEXES_SAID]
+        for index, bloat in known[:MOST_INDEXES]
     ]
     if isinstance(heap, Bloat) and heap.measured_at is None and "pgstattuple" not in facts.extensions:
         said.append("With the extension pgstattuple, what looks bloated and is larger than 100 MB is measured.")
     return said
 
 
-def _heap_said(heap: Bloat) -> str:
+def _heap_sentence(heap: Bloat) -> str:
     size = size_words(heap.size_bytes)
     if heap.low_bytes:
         return f"Of the heap's {size}: {heap.words}, {heap.wasted_bytes / heap.size_bytes:.0%}."
@@ -167,7 +169,7 @@ def _heap_said(heap: Bloat) -> str:
     return f"The heap's {size} are about what its rows need; at most {size_words(heap.high_bytes)} are free, {how}."
 
 
-def key_said(space: KeySpace) -> str:
+def key_sentence(space: KeySpace) -> str:
     """How far a key of the table is and when it ends; "" where nobody may read its sequence."""
     used, pace, reached = space.used_ratio, space.sequence.pace, space.reached
     if used is None:

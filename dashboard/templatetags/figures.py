@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from analyzer.findings import Basis
 from analyzer.models import FindingRecord, SuggestionRecord
 from analyzer.plans.compare import cost_figure
-from analyzer.words.durations import THIN, count_words, rate_words, says_of_a_day
+from analyzer.words.durations import THIN, allows_daily_rate, count_words, rate_words
 from dashboard.figures import MEANING, ImpactWords, gain_line, impact_words, suggestion_gain
 from dashboard.findings.closed import closing_line, gone_line
 from dashboard.templatetags.quantities import quantity
@@ -41,7 +41,7 @@ def _marked(word: Basis) -> SafeString:
 @register.simple_tag
 def figure(name: str, value: object, watched_s: float | None = None) -> str:
     """``value`` with the unit its ``name`` ends in; a rate of less than an hour as what was seen."""
-    if name.endswith("_per_day") and isinstance(value, int | float) and not says_of_a_day(watched_s):
+    if name.endswith("_per_day") and isinstance(value, int | float) and not allows_daily_rate(watched_s):
         is_time = name.endswith("_s_per_day")
         return rate_words(value, watched_s, THIN) if is_time else count_words(value, watched_s, THIN)
     return quantity(value, name)

@@ -83,7 +83,9 @@ def test_together_has_one_key_of_one_table_and_of_two() -> None:
     assert (one.members, two.members) == (("public.a:a",), ("public.a:a", "public.b:b"))
 
 
-@pytest.mark.parametrize("check", [c for c in all_checks() if c.kind.thing in (SchemaFacts, ClusterFacts)], ids=repr)
+@pytest.mark.parametrize(
+    "check", [c for c in all_checks() if c.kind.subject_type in (SchemaFacts, ClusterFacts)], ids=repr
+)
 def test_a_finding_that_lists_names_says_for_what_it_stands(check: Check) -> None:
     """Else one more would never be news: its key is the same."""
 

@@ -19,7 +19,7 @@ from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.explain.hypopg import FIRST_ID, hypothetical_planner
 from analyzer.monitored.explain.second_opinion import with_second_opinion
-from analyzer.monitored.explain.session import ASK_AGAIN_AFTER_S
+from analyzer.monitored.explain.session import RECHECK_AFTER_S
 from analyzer.questions.ask import query_answer
 from analyzer.questions.predict import predict
 from analyzer.questions.predict import with_second_opinion as with_second_prediction
@@ -271,7 +271,7 @@ def test_what_was_put_under_a_name_meanwhile_is_not_planned(is_of_the_index, pos
                 " $$ begin raise log 'spied'; return true; end $$",
                 "create operator = (leftarg = int2, rightarg = int8, function = spied)",
             )
-            time.sleep(2 * ASK_AGAIN_AFTER_S)
+            time.sleep(2 * RECHECK_AFTER_S)
             after = planner.plan(asked, [index.id])
         assert isinstance(after, Refused), after
         assert after.reason == "Planning a statement failed (no SQLSTATE): what it names was changed meanwhile."

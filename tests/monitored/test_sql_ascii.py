@@ -11,7 +11,7 @@ from analyzer.errors import StatementFailed, UnreadableTexts
 from analyzer.models import Statement, StepStatus
 from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.catalog.column_statistics import read_statistics
-from analyzer.monitored.catalog.schema import left_out_said, read_schema
+from analyzer.monitored.catalog.schema import left_out_notes, read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.failures import redact_message
 from analyzer.monitored.login import ODD_BYTE
@@ -74,7 +74,7 @@ def test_the_plain_tables_are_read_and_the_others_named(odd):
         assert [i.columns for i in facts.find_table("plain").indexes] == [("k",)]
         left_out = f"public.bad_column, public.gr{ODD_BYTE}{ODD_BYTE}e"
         assert ", ".join(sorted(facts.left_out)) == left_out
-        (said,) = left_out_said(facts)
+        (said,) = left_out_notes(facts)
         assert said.startswith("2 tables left out, with names that are no UTF-8 (public.")
         assert decode(encode(facts)).tables == facts.tables
         with conn.transaction_read_only():

@@ -98,14 +98,14 @@ def test_index_is_told_once_with_the_finding_it_helps_most():
     of_another_database = index(ddl="CREATE INDEX k", finding_keys=("a",), database_id=2, saved_s_per_day=99.0)
     old = index(ddl="CREATE INDEX l", first_seen=START - HOUR)
     report = build_report(START, END, findings=[cheap, costly], indexes=[old, of_another_database, other, shared])
-    assert [(f.pk, f.index, f.is_told) for f in report.new] == [(1, shared, False), (2, shared, True)]
+    assert [(f.pk, f.index, f.is_index_listed) for f in report.new] == [(1, shared, False), (2, shared, True)]
     assert report.indexes == (of_another_database, other)
 
 
 def test_a_finding_that_is_still_open_has_its_remedy_too():
     mine = index(first_seen=START - HOUR, finding_keys=("a",))
     report = build_report(START, END, findings=[finding(key="a")], indexes=[mine])
-    assert [(f.index, f.is_told) for f in report.open] == [(mine, False)]
+    assert [(f.index, f.is_index_listed) for f in report.open] == [(mine, False)]
     assert report.indexes == ()
 
 

@@ -8,7 +8,7 @@ from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.review.defaults import functions_of
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.live_facts import LiveFacts
 from analyzer.review.lock_modes import Mode
 from analyzer.review.locks import locks_of
@@ -53,7 +53,7 @@ def world(request, postgres) -> Iterator[tuple[ScratchDatabase, LiveFacts]]:
 
 def expected(sql: str, facts: LiveFacts) -> Observed:
     """As the review says it."""
-    known = Known(facts.schema.server_version_num, facts)
+    known = FactsAtStatement(facts.schema.server_version_num, facts)
     observed, modes = Observed(), dict[str, Mode]()
     for action in actions_of(parse(sql)[0].stmt):
         for lock in locks_of(action, known):

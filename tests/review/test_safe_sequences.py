@@ -9,7 +9,7 @@ from psycopg import sql
 from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.locks import locks_of
 from analyzer.review.safe_sequence.render import rendered
 from analyzer.review.safe_sequence.steps import safe_steps
@@ -96,7 +96,7 @@ class World:
 
 
 def steps_of(case, live):
-    return safe_steps(actions_of(parse(case)[0].stmt), case, Known(live.schema.server_version_num, live))
+    return safe_steps(actions_of(parse(case)[0].stmt), case, FactsAtStatement(live.schema.server_version_num, live))
 
 
 def test_safe_sequences_end_with_the_same_schema_and_rows(world):
@@ -145,7 +145,7 @@ def test_safe_sequences_do_no_work_under_a_lock_that_others_wait_for(world):
     """By the lock table that test_locks.py proves."""
     _, live, _ = world
     for case in CASES:
-        known = Known(live.schema.server_version_num, live)
+        known = FactsAtStatement(live.schema.server_version_num, live)
         for step in steps_of(case, live) or ():
             for raw in parse(step.sql):
                 for action in actions_of(raw.stmt):

@@ -15,6 +15,7 @@ from analyzer.runtime.parts import ChildProcess
 from analyzer.runtime.processes import is_alive, wait_until_gone
 from analyzer.runtime.watch import PartsWatch
 from tests.environment import IN_VAIN_S
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.fault
 SLEEP = "import time; time.sleep(60)"
@@ -166,7 +167,7 @@ def test_only_one_holds_the_lock_and_the_next_learns_its_address(tmp_path):
     first.acquire()
     with pytest.raises(AlreadyRunning) as while_starting:
         second.acquire()
-    first.tell(running)
+    first.publish(running)
     with pytest.raises(AlreadyRunning) as when_ready:
         second.acquire()
     assert (while_starting.value.running, when_ready.value.running) == (None, running)
@@ -174,10 +175,3 @@ def test_only_one_holds_the_lock_and_the_next_learns_its_address(tmp_path):
     first.release()
     second.acquire()
     second.release()
-
-
-def wait_for(condition, timeout_s=IN_VAIN_S):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)

@@ -82,7 +82,7 @@ def test_the_range_says_what_the_plan_told_and_how_its_parameters_are_called() -
         "SELECT $1 FROM t WHERE ts >= make_date(CAST($2 AS integer), 1, 1)"
         " AND ts < make_date(CAST($2 AS integer) + 1, 1, 1) AND g = $3"
     )
-    assert found.given == (
+    assert found.assumptions == (
         "the statement's $2 is 'year', as in the plan",
         "$2 is a whole year, from 1 on",
         "the statement's $3 and $4 are $2 and $3 here",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from analyzer.behaviour.planner_differences import Difference, differences, told_valid
+from analyzer.behaviour.planner_differences import Difference, differences, with_invalid_index
 from analyzer.behaviour.planner_past import STATISTICS, PlannerPast
 from analyzer.findings import Finding, Severity
 from analyzer.models import Database, ExplainState, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
@@ -241,7 +241,7 @@ def test_an_index_that_became_invalid_is_not_said_to_be_dropped() -> None:
         ),
     ):
         facts = build_facts({"tables": [{"name": "t", "columns": ["a"], "indexes": indexes}]})
-        assert told_valid(gone, facts).description == words
+        assert with_invalid_index(gone, facts).description == words
 
 
 def test_settings_that_count_memory_have_their_unit() -> None:

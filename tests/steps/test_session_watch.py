@@ -41,7 +41,7 @@ def test_looks_are_left_out_and_counted_while_too_much_waits_for_the_store(
     watch._waiting_rows = session_watch.MOST_WAITING_ROWS + 1
     watch._take_turn()
     assert watch._begun_s == {}
-    assert watch._says() == "0 servers at this moment, 0 looked at closely, 1 looks left out in the last minute"
+    assert watch._status() == "0 servers at this moment, 0 looked at closely, 1 looks left out in the last minute"
 
 
 @pytest.mark.django_db(transaction=True)

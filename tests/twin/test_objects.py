@@ -243,7 +243,7 @@ def test_extension_that_the_twin_lacks_costs_only_what_needs_it(private_postgres
     )
     database.vacuum()
     with lease(settings_of(database.superuser_dsn), var_dir) as found, database.connect() as connection:
-        assert found.said() == [
+        assert found.limitations() == [
             "The twin lacks type spot (extension fakegis): visit.at has a stand-in; what filters, joins or sorts by it"
             " is not planned",
             "The twin lacks view public.near: cannot cast type record to geo.spot",

@@ -139,7 +139,7 @@ def test_a_column_of_an_unknown_type_costs_only_what_uses_it(filled, var_dir):
             planned = twin.plan(query(sql))
             assert isinstance(planned, Refused), sql
             assert f"{reason} (made of C functions)." in planned.reason, sql
-        said = [line for line in twin.said() if " type " in line]
+        said = [line for line in twin.limitations() if " type " in line]
         assert said == [
             "The twin lacks type serial_ip (made of C functions): address.ip and place.ip have a stand-in; what"
             " filters, joins or sorts by it is not planned",
@@ -216,7 +216,7 @@ def test_a_column_of_an_icu_collation_keeps_its_table(filled, var_dir):
             "It sorts or compares by collation loose (ICU, not deterministic), which the twin lacks and takes C.UTF-8"
             " for: its rows are assumed"
         )
-        said = twin.said()
+        said = twin.limitations()
         assert (
             "The twin lacks collation loose (ICU, not deterministic): person.name has C.UTF-8 instead; estimates for"
             " what sorts, compares by range or matches patterns there are assumed" in said

@@ -20,9 +20,9 @@ SAME = 1e-9  # relative: rounding of printed costs is two decimals, on costs fro
 
 @dataclass(slots=True)
 class KnownPlan:
-    """One plan: with the indexes ``given`` those of ``used`` were taken."""
+    """One plan: with the indexes ``available`` those of ``used`` were taken."""
 
-    given: int
+    available: int
     used: int
     cost: float
     time: float  # in memory, in the same units; the cost itself where the planner does not tell the work
@@ -57,13 +57,13 @@ class CostBook:
     usable: list[int] = field(default_factory=list)
     _entries: list[list[KnownPlan]] = field(default_factory=list)
     weights: WorkWeights = field(default_factory=WorkWeights)
-    _known: list[dict[int, Bounds]] = field(default_factory=list)
+    _bounds: list[dict[int, Bounds]] = field(default_factory=list)
     _numbers: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.usable = list(self.relevant)
         self._entries = [[] for _ in self.queries]
-        self._known = [{} for _ in self.queries]
+        self._bounds = [{} for _ in self.queries]
         self._numbers = {id_: number for number, id_ in enumerate(self.ids)}
 
     @property
@@ -73,7 +73,7 @@ class CostBook:
     def screen(self, q: int, liked: int) -> None:
         """From now on only these are in sight of the query's plans: the fewer, the faster each is made."""
         self.relevant[q] &= liked
-        self._known[q].clear()
+        self._bounds[q].clear()
 
     def entries(self, q: int) -> list[KnownPlan]:
         return self._entries[q]
@@ -81,17 +81,17 @@ class CostBook:
     def bounds(self, q: int, chosen: int) -> Bounds:
         """With ``chosen``, by the plans made so far."""
         chosen &= self.relevant[q]
-        known = self._known[q].get(chosen)
+        known = self._bounds[q].get(chosen)
         if known is not None:
             return known
         low, high, used, time = 0.0, float("inf"), 0, float("inf")
         for entry in self._entries[q]:
-            if not chosen & ~entry.given and entry.cost > low:
+            if not chosen & ~entry.available and entry.cost > low:
                 low = entry.cost
             if not entry.used & ~chosen and (entry.cost < high or (entry.cost == high and entry.used < used)):
                 high, used, time = entry.cost, entry.used, entry.time
         result = Bounds(min(low, high), high, used, time)
-        self._known[q][chosen] = result
+        self._bounds[q][chosen] = result
         return result
 
     def cost(self, q: int, chosen: int) -> tuple[float, int]:
@@ -117,19 +117,19 @@ class CostBook:
 
     def _plan(self, q: int, chosen: int) -> KnownPlan:
         for entry in self._entries[q]:
-            if entry.given == chosen:
+            if entry.available == chosen:
                 return entry
         answer = self.ask(q, chosen)
         if isinstance(answer, Refused):
             self.refused.setdefault(q, answer.reason)
-            base, time = next(((e.cost, e.time) for e in self._entries[q] if e.given == 0), (0.0, 0.0))
+            base, time = next(((e.cost, e.time) for e in self._entries[q] if e.available == 0), (0.0, 0.0))
             entry = KnownPlan(chosen, 0, base, time)
         else:
             used = self.mask(answer.used) & chosen
             time = answer.total_cost if answer.work is None else self.weights.time(answer.work)
             entry = KnownPlan(chosen, used, answer.total_cost, time)
         self._entries[q].append(entry)
-        self._known[q].clear()
+        self._bounds[q].clear()
         return entry
 
     def ask(self, q: int, chosen: int, without: Collection[int] = ()) -> Planned | Refused:

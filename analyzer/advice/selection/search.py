@@ -50,7 +50,7 @@ class Search:
     target_gap: float = 0.005
     progress: Callable[[str, float], None] | None = None
     alternatives: list[Alternatives] = field(default_factory=list)
-    seen: dict[int, float] = field(default_factory=dict)  # set -> objective, every one the planner costed
+    objectives: dict[int, float] = field(default_factory=dict)  # set -> objective, every one the planner costed
     valuation: StatementWeights = field(default_factory=lambda: StatementWeights(1.0, ()))
     _deep: list[bool] = field(default_factory=list)
     _solved: set[tuple[float | None, int]] = field(default_factory=set)
@@ -62,7 +62,7 @@ class Search:
         ends = []
         for q in range(len(self.book.queries)):
             ends.append(self._both_ends(q))
-            self._tell("planning", (q + 1) / len(self.book.queries))
+            self._report_progress("planning", (q + 1) / len(self.book.queries))
         self._deep = self._worth_a_thought([w * (b - f) for w, (b, f) in zip(self.weights, ends, strict=True)])
         liked = self._liked_by_each()
         together = self._with_merged(liked)
@@ -79,7 +79,7 @@ class Search:
                 for number in bits(liked[q]):
                     self.book.cost(q, 1 << number)
                 alternatives.walk(0, most_plans_each)
-            self._tell("alternatives", (q + 1) / len(ends))
+            self._report_progress("alternatives", (q + 1) / len(ends))
         times = [self.book.bounds(q, 0).time for q in range(len(ends))]
         self.valuation = StatementWeights.of(self.weights, [base for base, _ in ends], times)
 
@@ -100,7 +100,7 @@ class Search:
         liked = []
         for q in range(len(self.weights)):
             liked.append(self._liked(q) if self._deep[q] and self.book.may_plan else 0)
-            self._tell("screening", (q + 1) / len(self.weights))
+            self._report_progress("screening", (q + 1) / len(self.weights))
         return liked
 
     def _with_merged(self, liked: Sequence[int]) -> int:
@@ -144,12 +144,12 @@ class Search:
 
     def objective(self, chosen: int) -> float:
         """The value of all queries' plans, with the charges."""
-        known = self.seen.get(chosen)
+        known = self.objectives.get(chosen)
         if known is None:
             known = self.charges.cost(chosen) + sum(
                 weight * self.value(q, chosen) for q, weight in enumerate(self.weights)
             )
-            self.seen[chosen] = known
+            self.objectives[chosen] = known
         return known
 
     def value(self, q: int, chosen: int) -> float:
@@ -172,7 +172,7 @@ class Search:
     # one budget
 
     def run(self, budget: float | None) -> BestSet:
-        best = min((s for s in self.seen if self.fits(s, budget)), key=self._rank, default=0)
+        best = min((s for s in self.objectives if self.fits(s, budget)), key=self._rank, default=0)
         best = self._with_what_is_known(best, budget)
         bound = 0.0
         gap, idle = float("inf"), 0
@@ -186,7 +186,7 @@ class Search:
             if choice:
                 bound = max(bound, choice.bound)
                 best = self._better(best, choice.chosen, budget)
-            self._tell("choosing", (round_ + 1) / self.most_rounds)
+            self._report_progress("choosing", (round_ + 1) / self.most_rounds)
             if not learnt or self.planned(best) <= bound * (1 + self.target_gap) or not self.book.may_plan:
                 break
             now = self.planned(best) - bound
@@ -250,6 +250,6 @@ class Search:
     def _rank(self, chosen: int) -> tuple[float, int, int]:
         return (round(self.objective(chosen), 6), self.size(chosen), chosen)
 
-    def _tell(self, step: str, share: float) -> None:
+    def _report_progress(self, step: str, share: float) -> None:
         if self.progress:
             self.progress(step, share)

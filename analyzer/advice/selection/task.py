@@ -90,7 +90,7 @@ class Task:
         kept = [size / PAGE_BYTES * KEEPING_COST for size in self.sizes]
         linear = [w + self.least_gain + k for w, k in zip(self.writes.linear, kept, strict=True)]
         self.search.charges = replace(self.writes, linear=linear)
-        self.search.seen.clear()
+        self.search.objectives.clear()
 
     def explained(self, q: int) -> Mapping[str, Any] | None:
         """EXPLAIN's object of the query without new indexes, asked for once; None where it cannot be planned."""

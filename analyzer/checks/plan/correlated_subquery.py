@@ -39,7 +39,7 @@ from analyzer.words.durations import time_words
 ROUNDING_MS = 0.0005  # of a run's time, as printed
 AROUND = ("Memoize", "Subquery Scan", "Result")  # what may stand around a LATERAL subquery
 NO_ONE_ROW = ("Group Key", "Grouping Sets")
-MOST_TOLD = 3  # scans with a sentence and an index each; judgement
+MOST_SHOWN = 3  # scans with a sentence and an index each; judgement
 # what EXISTS holds -> how to ask for the same without it
 AS_PLAIN = {
     "UNION, INTERSECT or EXCEPT": (
@@ -137,14 +137,14 @@ def _of_what(node: PlanNode, is_subplan: bool) -> str:
 class _Wasteful:
     """A scan whose runs look at many rows to keep few; ``keys``: of an index for these, () where none is certain.
 
-    ``told``: what the check of such conditions says of the scan by itself.
+    ``finding``: what the check of such conditions says of the scan by itself.
     """
 
     scan: PlanNode
     rows: Scanned
     keys: tuple[NewKey, ...]
     scans: tuple[PlanNode, ...]  # it, and those that the same words are of: of other partitions
-    told: Finding | None = None
+    finding: Finding | None = None
 
     @property
     def condition(self) -> str:
@@ -190,7 +190,7 @@ def _dearest(wasteful: Sequence[_Wasteful]) -> list[_Wasteful]:
         first = alike.setdefault(key, each)
         if first is not each:
             alike[key] = replace(first, scans=(*first.scans, each.scan))
-    return list(alike.values())[:MOST_TOLD]
+    return list(alike.values())[:MOST_SHOWN]
 
 
 def _by_index(wasteful: Sequence[_Wasteful]) -> str:
@@ -199,8 +199,8 @@ def _by_index(wasteful: Sequence[_Wasteful]) -> str:
 
 def _what_serves(each: _Wasteful) -> str:
     rows = f"Its runs look at {each.rows.read:,.0f} rows of {each.scan.relation_name} to keep {each.rows.kept:,.0f}"
-    if each.told is not None:
-        return f"{rows}, by {each.condition}. {each.told.hint} "
+    if each.finding is not None:
+        return f"{rows}, by {each.condition}. {each.finding.hint} "
     called = sorted(condition.functions - CHEAP - BUILT_IN) if (condition := filter_condition(each.scan)) else []
     calls = f", calling {calls_of(called)}" if called else ""
     index = (
@@ -212,7 +212,10 @@ def _what_serves(each: _Wasteful) -> str:
 
 
 def _indexes(wasteful: Sequence[_Wasteful], context: Context) -> tuple[Fix, ...]:
-    made = (each.told.fixes if each.told is not None else new_index(each.scan, each.keys, context) for each in wasteful)
+    made = (
+        each.finding.fixes if each.finding is not None else new_index(each.scan, each.keys, context)
+        for each in wasteful
+    )
     return tuple(dict.fromkeys(fix for fixes in made for fix in fixes))
 
 

@@ -13,7 +13,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ForeignKeyFacts, ForeignKeyOf, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import KeyCheckTime, foreign_key_owner, is_unindexed, unusable_indexes
 from analyzer.schema.python_source import python_name, python_string
-from analyzer.words.durations import DAY_S, count_words, says_of_a_day, time_words
+from analyzer.words.durations import DAY_S, allows_daily_rate, count_words, time_words
 
 check = Check(
     __name__,
@@ -43,7 +43,7 @@ def _finding(
     facts: SchemaFacts | None, table: TableFacts, key: ForeignKeyFacts, measured: KeyCheckTime | None
 ) -> Finding:
     deletes, watched_s = (None, None) if facts is None else _deletes(facts, facts.table(key.referenced_oid))
-    per_day = deletes if says_of_a_day(watched_s) else None
+    per_day = deletes if allows_daily_rate(watched_s) else None
     scan_ms = None if table.rows is None else table.rows * check["row_time"] / 1e6
     impact_s = assumed_s = None
     if measured is not None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Fix, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
-from analyzer.words.durations import count_words, rate_words, says_of_a_day, seen_of
+from analyzer.words.durations import allows_daily_rate, count_words, rate_words, seen_of
 
 check = Check(
     __name__,
@@ -57,7 +57,7 @@ def few_rows_read_again(statement: StatementFacts) -> Iterator[Finding]:
         evidence={
             "estimated_rows": round(rows),
             "calls_per_s": round(statement.calls_per_s, 1),
-            "calls_per_row_and_day": round(calls / rows) if says_of_a_day(statement.watched_s) else None,
+            "calls_per_row_and_day": round(calls / rows) if allows_daily_rate(statement.watched_s) else None,
         },
         fixes=(
             Fix(

@@ -16,7 +16,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import TableUse
-from analyzer.words.durations import says_of_a_day, seen_of
+from analyzer.words.durations import allows_daily_rate, seen_of
 from analyzer.words.lists import and_list
 from analyzer.words.sizes import GB, size_words
 
@@ -62,7 +62,7 @@ def wide_rows_whole(statement: StatementFacts) -> Iterator[Finding]:
             "columns": len(table.columns),
             "estimated_row_bytes": width,
             "rows_per_call": round(statement.rows_per_call or 0.0, 1),
-            "estimated_bytes_per_day": round(rows * width) if says_of_a_day(statement.watched_s) else None,
+            "estimated_bytes_per_day": round(rows * width) if allows_daily_rate(statement.watched_s) else None,
         },
         fixes=_fixes(table, widest),
     )

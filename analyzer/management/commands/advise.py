@@ -24,7 +24,7 @@ from analyzer.errors import BadInput, MissingExtension, MissingRight, PgLoupeErr
 from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.access.no_workload import why_no_statement
 from analyzer.monitored.catalog.cluster import read_standbys
-from analyzer.monitored.catalog.schema import left_out_said, need_statistics, read_schema
+from analyzer.monitored.catalog.schema import left_out_notes, need_statistics, read_schema
 from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.explain.second_opinion import with_second_opinion
@@ -99,11 +99,11 @@ class Command(TerminalCommand):
                     bar.refresh()
 
                 curve = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
-                missing = twin.said()
+                missing = twin.limitations()
             curve = with_second_opinion(curve, server, workload, facts)
         times = _times(recorded)
         counted = [] if folder else counted_together(workload, facts)
-        problems = [*(folder.problems if folder else ()), *missing, *curve.faults, *left_out_said(facts), *counted]
+        problems = [*(folder.problems if folder else ()), *missing, *curve.faults, *left_out_notes(facts), *counted]
         if options["format"] == "json":
             return json.dumps(advice_as_json(curve, problems, times), indent=2) + "\n"
         if options["format"] == "sql":

@@ -86,7 +86,7 @@ class Command(TerminalCommand):
                         PredictionInFile(piece.line, predict(twin, facts, as_in_file, now=datetime.now(UTC)))
                     )
                     bar.update()
-                lacking = twin.said()
+                lacking = twin.limitations()
             return _with_second_opinion(predictions, server, facts), lacking
 
     def progress(self, total: int) -> "tqdm[Any]":

@@ -37,16 +37,17 @@ HOURLY = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class CatalogPart:
-    """``put(facts, rows)`` gives the facts with what was read; ``carry(facts, earlier)`` with an earlier reading's.
+    """``with_rows(facts, rows)`` gives the facts with what was read, ``with_earlier(facts, earlier)`` with that of an
+    earlier reading.
 
     ``may_have_rows``: False where the facts tell that there is nothing to read; the server is not asked then.
     """
 
     sql: str  # of monitored/sql/
-    what: str  # "reading the ..."
+    action: str  # "reading the ..."
     every: timedelta
-    put: Callable[[SchemaFacts, Sequence[Row]], SchemaFacts]
-    carry: Callable[[SchemaFacts, SchemaFacts], SchemaFacts]
+    with_rows: Callable[[SchemaFacts, Sequence[Row]], SchemaFacts]
+    with_earlier: Callable[[SchemaFacts, SchemaFacts], SchemaFacts]
     may_have_rows: Callable[[SchemaFacts], bool] = lambda facts: True
 
 
@@ -77,10 +78,10 @@ def _with_due_parts(
     for part in PARTS:
         before = earlier.parts_read_at.get(part.sql) if earlier is not None else None
         if earlier is not None and before is not None and now is not None and is_still_good(before, now, part.every):
-            facts, read_at[part.sql] = part.carry(facts, earlier), before
+            facts, read_at[part.sql] = part.with_earlier(facts, earlier), before
             continue
         try:
-            what = f"reading the {part.what}"
+            what = f"reading the {part.action}"
             rows = _rows(conn, part.sql, parameters, what) if part.may_have_rows(facts) else []
         except (ServerUnreachable, ConnectionLost):
             raise
@@ -89,7 +90,7 @@ def _with_due_parts(
         except MonitoredServerError as error:
             not_read[part.sql] = str(error)
             continue
-        facts = part.put(facts, [row for row in rows if not _is_odd(row)])
+        facts = part.with_rows(facts, [row for row in rows if not _is_odd(row)])
         if now is not None:
             read_at[part.sql] = now
     return facts
@@ -133,12 +134,12 @@ def _is_odd(row: Row) -> bool:
 
 
 def _per_table(field: str, make: Callable[[Row], Any], *, one: bool = False) -> dict[str, Any]:
-    """``put`` and ``carry`` of a part that gives each table a tuple of facts, or one."""
+    """``with_rows`` and ``with_earlier`` of a part that gives each table a tuple of facts, or one."""
 
     def with_field(facts: SchemaFacts, value: Callable[[TableFacts], Any]) -> SchemaFacts:
         return replace(facts, tables=tuple(replace(table, **{field: value(table)}) for table in facts))
 
-    def put(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
+    def with_rows(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
         by_table: defaultdict[int, list[Any]] = defaultdict(list)
         for row in rows:
             by_table[row.table_oid].append(make(row))
@@ -146,25 +147,25 @@ def _per_table(field: str, make: Callable[[Row], Any], *, one: bool = False) -> 
             return with_field(facts, lambda t: by_table[t.oid][0] if t.oid in by_table else None)
         return with_field(facts, lambda t: tuple(by_table.get(t.oid, ())))
 
-    def carry(facts: SchemaFacts, earlier: SchemaFacts) -> SchemaFacts:
+    def with_earlier(facts: SchemaFacts, earlier: SchemaFacts) -> SchemaFacts:
         def of(table: TableFacts) -> Any:
             before = earlier.table(table.oid)
             return getattr(before, field) if before is not None else None
 
         return with_field(facts, of)
 
-    return {"put": put, "carry": carry}
+    return {"with_rows": with_rows, "with_earlier": with_earlier}
 
 
 def _of_database(field: str, make: Callable[[Row], Any]) -> dict[str, Any]:
-    def put(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
+    def with_rows(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
         made: dict[str, Any] = {field: tuple(make(row) for row in rows)}
         return replace(facts, **made)
 
-    def carry(facts: SchemaFacts, earlier: SchemaFacts) -> SchemaFacts:
+    def with_earlier(facts: SchemaFacts, earlier: SchemaFacts) -> SchemaFacts:
         return replace(facts, **{field: getattr(earlier, field)})
 
-    return {"put": put, "carry": carry}
+    return {"with_rows": with_rows, "with_earlier": with_earlier}
 
 
 def _storage(row: Row) -> StorageFacts:

@@ -78,7 +78,7 @@ def _with_names(tables: list[TableFacts]) -> tuple[list[TableFacts], list[str]]:
     return [table for table in tables if table.oid not in gone], [table.qualified_name for table in odd]
 
 
-def left_out_said(facts: SchemaFacts) -> list[str]:
+def left_out_notes(facts: SchemaFacts) -> list[str]:
     """A sentence on what was left out of the facts, if anything was."""
     if not facts.left_out:
         return []

@@ -59,7 +59,7 @@ class Checked:
     names: StatementNames = field(default_factory=StatementNames)  # of all its texts, as the application wrote them
     products: int = 0  # in any of its texts
     catalog: CatalogVerdict = field(default_factory=CatalogVerdict)
-    asked_at: float = -math.inf  # monotonic: when the catalog layer was last asked
+    catalog_checked_at: float = -math.inf  # monotonic: when the catalog layer was last asked
     generic_json: Any = None
     generic: Plan | None = None
     generic_error: str = ""

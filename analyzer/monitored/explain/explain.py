@@ -156,7 +156,7 @@ def check_names(connection: MonitoredConnection, checked: Checked) -> ExplainOut
         sampled = check_statement(checked.sampled)
         checked.names |= sampled.names
         checked.products = max(checked.products, sampled.sizes.products)
-    checked.asked_at = time.monotonic()
+    checked.catalog_checked_at = time.monotonic()
     with connection.transaction_read_only():
         catalog = checked.catalog = _catalog(connection, checked)
     if catalog.decision == "refuse":
@@ -204,7 +204,7 @@ def need_unchanged(connection: MonitoredConnection, checked: Checked) -> None:
     """The catalog layer once more. Raises StatementFailed where it finds something else than before."""
     if _catalog(connection, checked) != checked.catalog:
         raise StatementFailed("planning a statement", None, "what it names was changed meanwhile")
-    checked.asked_at = time.monotonic()
+    checked.catalog_checked_at = time.monotonic()
 
 
 def _planned(checked: Checked, layer: str, reason: str) -> ExplainOutcome:

@@ -23,7 +23,7 @@ from analyzer.monitored.explain.explain import check_names, check_request, expla
 from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest
 from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.monitored.explain.gate_login import login_objection
-from analyzer.monitored.explain.session import ASK_AGAIN_AFTER_S, ExplainSession, explain_session
+from analyzer.monitored.explain.session import RECHECK_AFTER_S, ExplainSession, explain_session
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.plans.rename import renamed
 from analyzer.schema.facts import SchemaFacts
@@ -71,7 +71,7 @@ class HypotheticalPlanner:
         search_path: Sequence[str],
         limits: ExplainLimits,
     ) -> None:
-        self._connection, self._dog, self._schema = connection, guard, schema
+        self._connection, self._watchdog, self._schema = connection, guard, schema
         self._facts, self._search_path, self._limits = facts, tuple(search_path), limits
         self._made: dict[int, HypotheticalIndex] = {}
         self._answers: dict[str, HypotheticalIndex | Refused] = {}
@@ -127,7 +127,7 @@ class HypotheticalPlanner:
         if refused is not None:
             return refused
         try:
-            with self._session([text]) as session, self._told(session, [text]) as created:
+            with self._session([text]) as session, self._created(session, [text]) as created:
                 ((_, size_bytes),) = created
         except MonitoredServerError as error:
             return _refused(error)
@@ -182,7 +182,7 @@ class HypotheticalPlanner:
         with self._session(texts, checked) as session:
             if session.is_pooled:
                 return Refused("A connection pooler is in between; HypoPG needs the server's own address.")
-            with self._told(session, texts) as created:
+            with self._created(session, texts) as created:
                 self.plans_made += 1
                 if query.values is not None and checked.has_parameters:
                     with session.prepared(checked.text) as name:
@@ -205,27 +205,27 @@ class HypotheticalPlanner:
         everything = [*(self._of_definitions[text] for text in definitions), *([checked] if checked else [])]
         path = dict.fromkeys(schema for each in everything for schema in each.catalog.search_path)
 
-        def ask_again() -> None:
+        def recheck_catalog() -> None:
             for each in everything:
-                if time.monotonic() - each.asked_at > ASK_AGAIN_AFTER_S:
+                if time.monotonic() - each.catalog_checked_at > RECHECK_AFTER_S:
                     need_unchanged(self._connection, each)
 
         with explain_session(
             self._connection,
-            self._dog,
+            self._watchdog,
             self._limits,
             list(path),
             self._limits.plan_timeout_ms,
-            ask_again,
+            recheck_catalog,
         ) as session:
             yield session
 
     @contextlib.contextmanager
-    def _told(self, session: ExplainSession, definitions: Sequence[str]) -> Iterator[list[tuple[str, int]]]:
+    def _created(self, session: ExplainSession, definitions: Sequence[str]) -> Iterator[list[tuple[str, int]]]:
         """HypoPG's names and sizes of these indexes, which it knows until the end. An error ends the transaction, and
         what HypoPG remembers then is forgotten before the next."""
         schema = {"schema": self._schema}
-        session.ask_before_sending()  # HypoPG reads the definitions' expressions
+        session.recheck_before_sending()  # HypoPG reads the definitions' expressions
         # also what an error left: HypoPG's memory does not roll back
         session.connection.run("hypothetical_reset", identifiers=schema, action="letting HypoPG forget")
         rows = session.connection.run(

@@ -30,7 +30,7 @@ from analyzer.words.sizes import setting_bytes
 # One name for all: pg_stat_statements keeps an entry for every different text of a utility before 17.
 PREPARED = "pgloupe"
 # judgement: EXPLAINs of one statement follow each other at once, and asking takes some 20 ms of the server's time
-ASK_AGAIN_AFTER_S = 0.1
+RECHECK_AFTER_S = 0.1
 MOST_UNTYPED = 50  # judgement: round trips for one statement
 PLAIN = "FORMAT JSON, VERBOSE, SETTINGS"
 
@@ -46,9 +46,9 @@ class ExplainSession:
     timeout_ms: int
     is_pooled: bool
     temp_limit_bytes: int | None  # temp_file_limit; None without one
-    ask_again: Callable[[], None] | None = None
+    recheck_catalog: Callable[[], None] | None = None
     spent_ms: float = 0.0
-    asked_at: float = -math.inf  # monotonic
+    rechecked_at: float = -math.inf  # monotonic
 
     def explain_generic(self, text: str) -> str:
         """EXPLAIN (GENERIC_PLAN), from 16 on: the JSON."""
@@ -80,7 +80,7 @@ class ExplainSession:
             types = ", ".join("text" if n in untyped else "unknown" for n in range(1, max(untyped, default=0) + 1))
             sent = f"PREPARE {MARKER} {name}{f' ({types})' if types else ''} AS {text}"
             must_be_one(sent, ast.PrepareStmt, text)
-            self.ask_before_sending()
+            self.recheck_before_sending()
             try:
                 with self._savepoint(keep=True):
                     self._run(sent, "preparing a statement")
@@ -148,7 +148,7 @@ class ExplainSession:
 
     def _server_must_parse_one(self, text: str) -> None:
         """The server's parser, too, finds one command: it refuses two before it looks at types."""
-        self.ask_before_sending()
+        self.recheck_before_sending()
         with (
             self.guard.watching(self.connection, self.backend, self.timeout_ms),
             self.connection.our_errors("planning a statement", remedy_sql=read_right_sql(self.connection)),
@@ -161,7 +161,7 @@ class ExplainSession:
                 raise error
 
     def _send(self, text: str, action: str, *, binary: bool) -> str:
-        self.ask_before_sending()
+        self.recheck_before_sending()
         begun = time.monotonic()
         try:
             with (
@@ -179,12 +179,12 @@ class ExplainSession:
             raise StatementFailed(action, None, "EXPLAIN gave no plan")
         return row[0]
 
-    def ask_before_sending(self) -> None:
+    def recheck_before_sending(self) -> None:
         """Before a text is sent, to be planned or only to be parsed: types read their values already then."""
-        if self.ask_again is not None and time.monotonic() - self.asked_at > ASK_AGAIN_AFTER_S:
+        if self.recheck_catalog is not None and time.monotonic() - self.rechecked_at > RECHECK_AFTER_S:
             with self.own_path():
-                self.ask_again()
-            self.asked_at = time.monotonic()
+                self.recheck_catalog()
+            self.rechecked_at = time.monotonic()
 
     def _run(self, text: str, action: str) -> None:
         with (
@@ -214,11 +214,11 @@ def explain_session(
     limits: ExplainLimits,
     search_path: Sequence[str],
     timeout_ms: int,
-    ask_again: Callable[[], None] | None = None,
+    recheck_catalog: Callable[[], None] | None = None,
 ) -> Iterator[ExplainSession]:
     """The transaction: read-only, its snapshot taken first, its limits SET LOCAL; rolled back at the end.
 
-    ``ask_again`` comes before every EXPLAIN and raises when it must not be sent.
+    ``recheck_catalog`` comes before every EXPLAIN and raises when it must not be sent.
     """
     path = ", ".join([*(quoted(schema) for schema in effective_path(search_path)), "pg_temp"])
     with connection.transaction_read_only(
@@ -232,7 +232,7 @@ def explain_session(
         temp_bytes = setting_bytes(row.temp_file_limit)
         session = ExplainSession(
             connection, guard, limits, Backend(row.pid, row.backend_start), timeout_ms,
-            row.pid != connection.backend_pid, temp_bytes, ask_again,
+            row.pid != connection.backend_pid, temp_bytes, recheck_catalog,
         )  # fmt: skip
         if row.parallel_workers > limits.max_parallel_workers:
             session.set_local("max_parallel_workers_per_gather", str(limits.max_parallel_workers))

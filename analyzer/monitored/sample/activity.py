@@ -31,7 +31,7 @@ EVER_S = 100 * 365 * 86_400.0
 # a session idle for longer than this has shown its last statement in an earlier sample of the burst
 BURST_IDLE_S = 2.0
 # texts of younger transactions, of hundreds of sessions every ten seconds, are not worth their parsing. Judgement.
-LEAST_TOLD_S = 10.0
+TEXT_FROM_AGE_S = 10.0
 MOST_STATEMENT_CHARACTERS = 160
 
 
@@ -134,11 +134,11 @@ def session_of(
     fingerprint: str | None,
     seen_waiting_s: float | None = None,
     *,
-    least_told_s: float = LEAST_TOLD_S,
+    text_from_age_s: float = TEXT_FROM_AGE_S,
 ) -> SessionFacts:
     """A backend as facts. ``seen_waiting_s``: since when earlier samples saw it wait, where the server does not say.
 
-    ``fingerprint``: by its queryid, where that is known; else its text gives it. ``least_told_s``: how old a
+    ``fingerprint``: by its queryid, where that is known; else its text gives it. ``text_from_age_s``: how old a
     transaction must be for its text to be read.
     """
 
@@ -146,7 +146,7 @@ def session_of(
         return None if since is None else max(0.0, (taken_at - since).total_seconds())
 
     transaction_s = age(row.xact_start)
-    text = row.text if (transaction_s or 0.0) >= least_told_s or row.blocked_by else None
+    text = row.text if (transaction_s or 0.0) >= text_from_age_s or row.blocked_by else None
     statement, route = "", ""
     with costing_only(f"of session {row.pid}", {}):  # its other figures, and the other sessions, are judged
         statement = one_line(redact_sql(text) or "", MOST_STATEMENT_CHARACTERS)

@@ -11,7 +11,7 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.alter_table import relation_name
 from analyzer.review.column_types import type_of
-from analyzer.review.facts_at_statement import NEW_RELATIONS, Known
+from analyzer.review.facts_at_statement import NEW_RELATIONS, FactsAtStatement
 from analyzer.review.files.migration import MigrationStep
 from analyzer.review.known_checks import column_of
 from analyzer.review.rules.rule import Findings, Rule, StepContext
@@ -66,7 +66,7 @@ def _makes(step: MigrationStep, name: str) -> bool:
     return any(isinstance(s, ast.CreateEnumStmt) and name_parts(s.typeName)[-1] == name for s in statements)
 
 
-def _uses(step: MigrationStep, enum: str, value: str, known: Known) -> Iterator[bool]:
+def _uses(step: MigrationStep, enum: str, value: str, known: FactsAtStatement) -> Iterator[bool]:
     """Each place where the statement makes the value of the text: True where it is surely of the enum, False where the
     column's type is not known.
     """
@@ -80,7 +80,7 @@ def _uses(step: MigrationStep, enum: str, value: str, known: Known) -> Iterator[
                 yield of_enum is True
 
 
-def _uses_in_body(statement: Node, enum: str, value: str, known: Known) -> Iterator[bool]:
+def _uses_in_body(statement: Node, enum: str, value: str, known: FactsAtStatement) -> Iterator[bool]:
     """Of DO, which runs, and of a function in SQL, whose text the server reads when it is made; never for certain."""
     language, text = _body(statement)
     if isinstance(statement, ast.DoStmt):
@@ -92,7 +92,7 @@ def _uses_in_body(statement: Node, enum: str, value: str, known: Known) -> Itera
                     yield False
 
 
-def _typed(statement: Node, enum: str, known: Known) -> Iterator[tuple[bool | None, list[Node]]]:
+def _typed(statement: Node, enum: str, known: FactsAtStatement) -> Iterator[tuple[bool | None, list[Node]]]:
     """Expressions with whether the enum is their type; None where it is not known."""
     tables = [(node, relation_name(node)) for node in walk(statement) if isinstance(node, ast.RangeVar)]
 
@@ -136,7 +136,7 @@ def _alias(node: Node) -> str:
     return node.fields[-2].sval if isinstance(node, ast.ColumnRef) and len(node.fields) > 1 else ""
 
 
-def _written(node: Node, enum: str, known: Known) -> Iterator[tuple[bool | None, list[Node]]]:
+def _written(node: Node, enum: str, known: FactsAtStatement) -> Iterator[tuple[bool | None, list[Node]]]:
     """What INSERT, UPDATE and MERGE give to columns of their own table."""
     relation = relation_name(node.relation)
     if isinstance(node, ast.InsertStmt):
@@ -168,7 +168,7 @@ def _assigned(value: Node) -> Node:
 
 
 def _inserted(
-    relation: TableName, names: list[str], rows: Iterable[Sequence[Node]], enum: str, known: Known
+    relation: TableName, names: list[str], rows: Iterable[Sequence[Node]], enum: str, known: FactsAtStatement
 ) -> Iterator[tuple[bool | None, list[Node]]]:
     table, key = known.table(relation), known.key(relation)
     there = [c.name for c in table.columns] if table else [name for of, name in known.columns if of == key]
@@ -203,7 +203,7 @@ def _results(value: Node) -> list[Node]:
     return [value]
 
 
-def _is_enum(column: str, tables: list[TableName], enum: str, known: Known) -> bool | None:
+def _is_enum(column: str, tables: list[TableName], enum: str, known: FactsAtStatement) -> bool | None:
     """None where it is not known which of the tables the column is of, and not all say the same."""
     types = [known.column(table, column).type for table in tables if known.has_column(table, column) is not False]
     kinds = {None if of is None else of.name == enum for of in types}

@@ -2,7 +2,7 @@
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.live_facts import UsingStatement
 from analyzer.review.names_made import is_made_again
 from analyzer.review.rules.rests_on import index_dropped
@@ -196,7 +196,7 @@ def drops_index(at: StepContext) -> Findings:
     )  # fmt: skip
 
 
-def _scans(owner: TableFacts, index: IndexFacts, known: Known) -> int:
+def _scans(owner: TableFacts, index: IndexFacts, known: FactsAtStatement) -> int:
     """With those of its parts on partitions."""
     oids, scans = {index.oid}, index.scans or 0
     for part in known.partitions_of(owner):  # those above first
@@ -207,7 +207,7 @@ def _scans(owner: TableFacts, index: IndexFacts, known: Known) -> int:
     return scans
 
 
-def _replaces(action: Action, index: IndexFacts, owner: TableFacts, known: Known) -> bool:
+def _replaces(action: Action, index: IndexFacts, owner: TableFacts, known: FactsAtStatement) -> bool:
     """Whether it makes an index, or a constraint of one that is there, that begins with the same columns."""
     columns: tuple[str | None, ...] = action.columns
     kinds = (Kind.CREATE_INDEX, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY)

@@ -24,7 +24,7 @@ MAKE_KEYS = frozenset({Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.CREATE_INDEX}
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
+class NewForeignKey:
     """A foreign key; ``types`` of its columns, None where one is not known. No ``referenced``: the primary key."""
 
     relation: TableName
@@ -63,7 +63,7 @@ def keys_fit(at: StepContext) -> Findings:
             )  # fmt: skip
 
 
-def _why_not(key: NewKey, table: TableFacts, at: StepContext) -> str | None:
+def _why_not(key: NewForeignKey, table: TableFacts, at: StepContext) -> str | None:
     """As a clause; None where it fits, or nobody knows."""
     name = table.qualified_name
     columns = key.referenced or table.primary_key
@@ -104,7 +104,7 @@ def _own_casts(at: StepContext) -> frozenset[tuple[str, str]]:
     return at.known.live.casts if at.known.live is not None else frozenset()
 
 
-def _new_keys(at: StepContext) -> Iterator[NewKey]:
+def _new_keys(at: StepContext) -> Iterator[NewForeignKey]:
     action = at.action
     if action.relation is None:
         return
@@ -112,26 +112,26 @@ def _new_keys(at: StepContext) -> Iterator[NewKey]:
         yield _key(action.node.def_, action.columns, {}, at)
     elif action.kind is Kind.ADD_COLUMN and (new := action.new) is not None:
         if new.references is not None:
-            yield NewKey(new.references, (new.name,), (new.type,), new.referenced_columns)
+            yield NewForeignKey(new.references, (new.name,), (new.type,), new.referenced_columns)
     elif action.kind in NEW_RELATIONS and isinstance(action.statement, ast.CreateStmt):
         yield from _of_new_table(action, at)
 
 
-def _of_new_table(action: Action, at: StepContext) -> Iterator[NewKey]:
+def _of_new_table(action: Action, at: StepContext) -> Iterator[NewForeignKey]:
     elements = action.statement.tableElts or ()
     columns = [new_column(e) for e in elements if isinstance(e, ast.ColumnDef) and e.typeName is not None]
     for new in columns:
         if new.references is not None:
-            yield NewKey(new.references, (new.name,), (new.type,), new.referenced_columns)
+            yield NewForeignKey(new.references, (new.name,), (new.type,), new.referenced_columns)
     types = {new.name: new.type for new in columns}
     for element in elements:
         if isinstance(element, ast.Constraint) and element.contype == CONSTR.CONSTR_FOREIGN:
             yield _key(element, name_parts(element.fk_attrs), types, at)
 
 
-def _key(constraint: Node, columns: tuple[str, ...], types: dict[str, ColumnType], at: StepContext) -> NewKey:
+def _key(constraint: Node, columns: tuple[str, ...], types: dict[str, ColumnType], at: StepContext) -> NewForeignKey:
     known = tuple(types.get(name) or at.known.column(at.relation, name).type for name in columns)
-    return NewKey(relation_name(constraint.pktable), columns, known, name_parts(constraint.pk_attrs))
+    return NewForeignKey(relation_name(constraint.pktable), columns, known, name_parts(constraint.pk_attrs))
 
 
 def holds_partition_key(at: StepContext) -> Findings:

@@ -9,7 +9,7 @@ from pglast import ast
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import relation_name
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.resting import KeyOf
 from analyzer.review.rules.objects import CASCADE, NAMES_THEM
 from analyzer.review.rules.rule import MOST_NAMES, Findings, Rule, StepContext, is_of
@@ -177,7 +177,7 @@ def index_dropped(at: StepContext) -> tuple[TableFacts | None, IndexFacts | None
     return table, next((i for i in table.indexes if i.name == name and (is_drop or i.backs_constraint)), None)
 
 
-def _key_names(keys: list[KeyOf], known: Known) -> list[str]:
+def _key_names(keys: list[KeyOf], known: FactsAtStatement) -> list[str]:
     return [f"foreign key {known.name_now(owner, key.name)} of {owner.qualified_name}" for owner, key in keys]
 
 

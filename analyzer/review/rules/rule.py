@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analyzer.findings import EvidenceLevel, Finding, Quantity, Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import ActionEffect
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.files.migration import Migration, MigrationStep
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
@@ -27,7 +27,7 @@ class StepContext:
     step: MigrationStep
     action: Action
     effect: ActionEffect
-    known: Known
+    known: FactsAtStatement
     migration: Migration
     earlier: tuple[MigrationStep, ...] = ()
     later: tuple[MigrationStep, ...] = ()

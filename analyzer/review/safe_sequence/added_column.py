@@ -5,7 +5,7 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, NewColumn
 from analyzer.review.column_types import SERIALS
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.safe_sequence.backfill import batched, key_of
 from analyzer.review.safe_sequence.constraints import constraint_of, constraint_steps, key_steps, not_null_steps
 from analyzer.review.safe_sequence.names import constraint_name, object_name
@@ -21,7 +21,7 @@ SEPARATE = (CONSTR.CONSTR_CHECK, CONSTR.CONSTR_FOREIGN, CONSTR.CONSTR_UNIQUE, CO
 OF_KEY = (CONSTR.CONSTR_ATTR_DEFERRABLE, CONSTR.CONSTR_ATTR_DEFERRED)
 
 
-def added_column(action: Action, known: Known) -> list[SafeStep] | None:
+def added_column(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     relation, new = action.relation, action.new
     works = work_of(action, known)
     if relation is None or new is None or not works or new.generated or action.if_exists:

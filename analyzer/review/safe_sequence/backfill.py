@@ -4,7 +4,7 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import is_always_true
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.safe_sequence.safe_step import SafeStep, relation_sql, with_changes
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
@@ -12,7 +12,7 @@ from analyzer.statements.parse import TableName
 ROWS = 10_000  # judgement: a second or less each, and few rows locked at a time
 
 
-def batches(action: Action, known: Known) -> list[SafeStep] | None:
+def batches(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     """Of an UPDATE or DELETE of all rows."""
     relation = action.relation
     key = key_of(relation, known)
@@ -26,7 +26,7 @@ def batches(action: Action, known: Known) -> list[SafeStep] | None:
     return [batched(relation, key, statement, condition)]
 
 
-def key_of(relation: TableName | None, known: Known) -> str | None:
+def key_of(relation: TableName | None, known: FactsAtStatement) -> str | None:
     """The table's primary key, where that is one column."""
     table = known.table(relation)
     return table.primary_key[0] if table is not None and len(table.primary_key) == 1 else None

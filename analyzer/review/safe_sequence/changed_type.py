@@ -8,7 +8,7 @@ from pglast.stream import RawStream
 
 from analyzer.advice.code.change import dollar_quoted
 from analyzer.review.actions import Action
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.safe_sequence.backfill import batched, key_of
 from analyzer.review.safe_sequence.constraints import not_null_steps
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql
@@ -18,7 +18,7 @@ from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Unparsable, fresh_parse, walk
 
 
-def changed_type(action: Action, known: Known) -> list[SafeStep] | None:
+def changed_type(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     relation, table, live = action.relation, known.table(action.relation), known.live
     # what depends on the session's TimeZone would come out otherwise in the sessions that the trigger runs in
     is_rewrite = any(w.kind == "rewrite" and w.is_certain for w in work_of(action, known))

@@ -4,7 +4,7 @@ from pglast import ast, enums
 from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.safe_sequence.names import constraint_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
 from analyzer.schema.quoting import cut_name, quote_identifier
@@ -15,7 +15,7 @@ PRIMARY = enums.ConstrType.CONSTR_PRIMARY
 LABELS = {Kind.ADD_CHECK: "check", Kind.ADD_FOREIGN_KEY: "fkey", Kind.ADD_UNIQUE: "key"}
 
 
-def add_not_valid(action: Action, known: Known) -> list[SafeStep] | None:
+def add_not_valid(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     """CHECK and FOREIGN KEY: NOT VALID under a brief lock, then VALIDATE, which blocks neither reads nor writes."""
     relation = action.relation
     table = known.table(relation)
@@ -48,7 +48,7 @@ def default_name(action: Action, relation: TableName) -> str:
     return constraint_name(relation.name, columns, LABELS[action.kind])
 
 
-def add_key(action: Action, known: Known) -> list[SafeStep] | None:
+def add_key(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     """UNIQUE and PRIMARY KEY: the index CONCURRENTLY, then the constraint of it."""
     relation, table = action.relation, known.table(action.relation)
     if relation is None or action.using_index or known.is_empty(relation) or (table is not None and table.kind == "p"):
@@ -79,7 +79,7 @@ def _text(constraint: Node) -> str:
     return f"CONSTRAINT {name} {kind} USING INDEX {name}{deferrable}{deferred}"
 
 
-def set_not_null(action: Action, known: Known) -> list[SafeStep] | None:
+def set_not_null(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     relation = action.relation
     if relation is None or known.is_empty(relation) or known.proves_not_null(relation, action.column) is True:
         return None

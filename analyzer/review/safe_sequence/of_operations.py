@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.files.migration import Framework, MigrationStep
 from analyzer.review.rules.transactions import WHOLE_TABLE
 from analyzer.review.rules.under_lock import INDEX, NOT_CONCURRENTLY, REWRITE, SCAN
@@ -24,7 +24,7 @@ IMPORT = "from django.contrib.postgres.operations import {names}\n\n"
 ATOMIC = "atomic = False  # in the migration's class, with nothing else in it\n\n"
 
 
-def safe_code(statements: Sequence[tuple[MigrationStep, Known]], framework: Framework) -> str | None:
+def safe_code(statements: Sequence[tuple[MigrationStep, FactsAtStatement]], framework: Framework) -> str | None:
     """None where there is none, or it would need what was not read."""
     first = statements[0][0]
     if framework == "django" and (own := _djangos_own(first)) is not None:

@@ -7,7 +7,7 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import changes_all_rows
-from analyzer.review.facts_at_statement import Known
+from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.indexable import takes_no_index
 from analyzer.review.locks import locks_of, name_of
 from analyzer.review.partitions import bounds_as_check, missing_indexes
@@ -25,10 +25,10 @@ from analyzer.statements.parse import TableName
 
 __all__ = ["SafeStep", "safe_steps"]
 
-Maker = Callable[[Action, Known], "list[SafeStep] | None"]
+Maker = Callable[[Action, FactsAtStatement], "list[SafeStep] | None"]
 
 
-def safe_steps(actions: Sequence[Action], statement_sql: str, known: Known) -> list[SafeStep] | None:
+def safe_steps(actions: Sequence[Action], statement_sql: str, known: FactsAtStatement) -> list[SafeStep] | None:
     """None where the statement is fine, or nothing better is known. Subcommands of one ALTER TABLE are taken apart."""
     sequence: list[SafeStep] = []
     is_changed = False
@@ -47,7 +47,7 @@ def safe_steps(actions: Sequence[Action], statement_sql: str, known: Known) -> l
     return list(dict.fromkeys(sequence)) if is_changed else None
 
 
-def works_under_lock(actions: Sequence[Action], known: Known) -> bool:
+def works_under_lock(actions: Sequence[Action], known: FactsAtStatement) -> bool:
     """Whether rows are worked on while others wait."""
     for action in actions:
         strong = any(lock.mode.blocks_writes and not known.is_new(lock.relation) for lock in locks_of(action, known))
@@ -64,7 +64,7 @@ def _alone(action: Action, statement_sql: str) -> str:
     return statement_sql
 
 
-def _create_index(action: Action, known: Known) -> list[SafeStep] | None:
+def _create_index(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     table = known.table(action.relation)
     if action.is_concurrent or action.is_only or (action.relation and takes_no_index(action.relation, known)):
         return None
@@ -73,7 +73,7 @@ def _create_index(action: Action, known: Known) -> list[SafeStep] | None:
     return [_alone_step(with_changes(action.statement, concurrent=True))]
 
 
-def _index_of_partitions(action: Action, known: Known) -> Iterator[SafeStep]:
+def _index_of_partitions(action: Action, known: FactsAtStatement) -> Iterator[SafeStep]:
     """On the whole first, empty; then one by one; then each becomes a part of the whole's."""
     table, relation = known.table(action.relation), action.relation
     assert table is not None
@@ -92,7 +92,7 @@ def _index_of_partitions(action: Action, known: Known) -> Iterator[SafeStep]:
         yield brief(f"ALTER INDEX {above} ATTACH PARTITION {relation_sql(TableName(part.schema, name))}")
 
 
-def _drop_index(action: Action, known: Known) -> list[SafeStep] | None:
+def _drop_index(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     owner = known.owner_of_index(action.others[0])
     index = next((i for i in owner.indexes if i.name == action.name), None) if owner else None
     if action.is_concurrent or action.is_cascade or (owner is not None and owner.kind == "p"):
@@ -105,7 +105,7 @@ def _drop_index(action: Action, known: Known) -> list[SafeStep] | None:
     return [SafeStep(f"DROP INDEX CONCURRENTLY {if_exists}{relation_sql(action.others[0])}", is_alone=True)]
 
 
-def _reindex(action: Action, known: Known) -> list[SafeStep] | None:
+def _reindex(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     if action.is_concurrent:
         return None
     what, name = ("INDEX", action.others[0]) if action.kind is Kind.REINDEX_INDEX else ("TABLE", action.relation)
@@ -116,7 +116,7 @@ def _reindex(action: Action, known: Known) -> list[SafeStep] | None:
     return [SafeStep(f"REINDEX {what} CONCURRENTLY {relation_sql(name)}", is_alone=True)]
 
 
-def _refresh(action: Action, known: Known) -> list[SafeStep] | None:
+def _refresh(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     table = known.table(action.relation)
     plain = [i for i in table.indexes if i.is_unique and not i.predicate and not i.expressions] if table else []
     if action.is_concurrent or action.is_off or not plain or known.is_empty(action.relation):
@@ -125,7 +125,7 @@ def _refresh(action: Action, known: Known) -> list[SafeStep] | None:
     return [brief(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {relation_sql(action.relation)}")]
 
 
-def _detach(action: Action, known: Known) -> list[SafeStep] | None:
+def _detach(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     table = known.table(action.relation)
     has_default = table is not None and known.live is not None and table.oid in known.live.default_partitions
     if action.is_concurrent or known.version < 140_000 or has_default:
@@ -137,7 +137,7 @@ def _detach(action: Action, known: Known) -> list[SafeStep] | None:
     ]
 
 
-def _attach(action: Action, known: Known) -> list[SafeStep] | None:
+def _attach(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     """Prove the bounds by CHECKs beforehand, and build what the partition lacks of indexes."""
     parent, part = action.relation, action.others[0]
     assert parent is not None
@@ -164,7 +164,7 @@ def _proved(relation: TableName, name: str, expression: str) -> list[SafeStep]:
     ]
 
 
-def _default_of(parent: TableName, known: Known) -> TableName | None:
+def _default_of(parent: TableName, known: FactsAtStatement) -> TableName | None:
     table = known.table(parent)
     if table is None or known.live is None or known.facts is None:
         return None
@@ -188,7 +188,7 @@ def _missing(index: IndexFacts, part: TableName) -> Iterator[SafeStep]:
         yield brief(f"ALTER TABLE {relation_sql(part)} ADD CONSTRAINT {quoted} {kind} USING INDEX {quoted}")
 
 
-def _update(action: Action, known: Known) -> list[SafeStep] | None:
+def _update(action: Action, known: FactsAtStatement) -> list[SafeStep] | None:
     """Of all rows; not of a statement that does more than that."""
     is_all_of_it = action.statement is action.node and changes_all_rows(action, known)
     return batches(action, known) if is_all_of_it else None

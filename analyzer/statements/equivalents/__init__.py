@@ -84,14 +84,14 @@ OF_THE_WHOLE = frozenset({OR})  # of a subquery's OR the planner knows more than
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
-    """``given``: what has to hold for the same rows, that the schema cannot tell.
+    """``assumptions``: what has to hold for the same rows, that the schema cannot tell.
 
     ``forms``: which of the forms of its kind were written (``notes.py``), each once.
     """
 
     kind: str
     sql: str
-    given: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
 
     @property
@@ -275,4 +275,4 @@ def _written(
     again = fresh_parse(written)
     if isinstance(again, Unparsable) or form(again[0].stmt) != form(statement):
         return NotRewritten(kind, ("it cannot be written so that PostgreSQL reads what is meant",))
-    return Equivalent(kind, written, tuple(notes.given), tuple(notes.forms))
+    return Equivalent(kind, written, tuple(notes.assumptions), tuple(notes.forms))

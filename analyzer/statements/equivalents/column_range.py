@@ -52,7 +52,7 @@ def _range(node: Node, tables: Tables, notes: Notes) -> Node | None:
         notes.add(Notes(why_not=needs.why_not))
         if span is None or compared.operator == "<>":
             continue
-        if compared.operator == "IN" and ANY_LENGTH in notes.given:
+        if compared.operator == "IN" and ANY_LENGTH in notes.assumptions:
             notes.refuse("the recorded text does not tell how many values its list has")
             return None
         if len(compared.values) > MOST_RANGES:

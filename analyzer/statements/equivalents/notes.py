@@ -25,7 +25,8 @@ ANY_LENGTH = "IN ($1) stands for a list of any length"
 class Notes:
     """Collected while a tree is changed.
 
-    ``given``: what the schema cannot tell and has to hold for the same rows: of parameters, of the session's time zone.
+    ``assumptions``: what the schema cannot tell and has to hold for the same rows: of parameters, of the session's
+    time zone.
     ``forms``: which of a kind's forms were written, for what is said of one form alone.
     ``why_not``: why something of the kind was left as it is.
     ``parts``: parameter -> the part of a time that it holds in the plan at hand (``time_calls.py``).
@@ -33,7 +34,7 @@ class Notes:
     ``locks_rows``: whether FOR UPDATE or the like stands anywhere in the statement.
     """
 
-    given: list[str] = field(default_factory=list)
+    assumptions: list[str] = field(default_factory=list)
     why_not: list[str] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
     parts: Mapping[int, str] = field(default_factory=dict)
@@ -42,15 +43,15 @@ class Notes:
 
     def need(self, fact: str) -> None:
         fact = visible_line(fact)  # names of columns are in it
-        if fact not in self.given:
-            self.given.append(fact)
+        if fact not in self.assumptions:
+            self.assumptions.append(fact)
 
     def form(self, name: str) -> None:
         if name not in self.forms:
             self.forms.append(name)
 
     def add(self, other: "Notes") -> None:
-        for fact in other.given:
+        for fact in other.assumptions:
             self.need(fact)
         for name in other.forms:
             self.form(name)

@@ -31,7 +31,9 @@ def numbered_again(statement: Node, before: Counter[int], notes: Notes) -> bool:
     moved = {old: new for new, old in enumerate(numbers, 1) if old != new}
     for node in {id(node): node for node in walk((statement,)) if isinstance(node, ast.ParamRef)}.values():
         node.number = moved.get(node.number, node.number)
-    notes.given = [OF_ONE.sub(lambda told: f"${moved.get(int(told[1]), int(told[1]))}", fact) for fact in notes.given]
+    notes.assumptions = [
+        OF_ONE.sub(lambda told: f"${moved.get(int(told[1]), int(told[1]))}", fact) for fact in notes.assumptions
+    ]
     verb = "is" if len(moved) == 1 else "are"
     notes.need(
         f"the statement's {and_list([f'${old}' for old in moved])} {verb}"

@@ -30,7 +30,7 @@ def statement_of(line: int) -> int:
     return line % PARTS_FROM
 
 
-def told_apart(sums: EntrySums, line_of: Mapping[Ran, int]) -> EntrySums:
+def by_line(sums: EntrySums, line_of: Mapping[Ran, int]) -> EntrySums:
     """The sums by line; ``line_of``: of the statements that are several."""
     lines = sums.statement_ids.copy()
     several = np.isin(lines, list({statement_id for statement_id, _, _ in line_of}))

@@ -19,9 +19,9 @@ from analyzer.store.series.alike import (
     Ran,
     added_up,
     by_group,
+    by_line,
     grouped,
     statement_of,
-    told_apart,
 )
 from analyzer.store.series.spans import MOST_NAMED, EntrySums, entry_sums
 from analyzer.store.series.windows import Window
@@ -157,7 +157,7 @@ class StatementPage:
 class StatementRate:
     """Rates to weigh statements against each other, made daily however short they were watched.
 
-    To be said "a day" only where ``durations.says_of_a_day(watched_s)``: less may hold a bulk load and nothing else.
+    Said "a day" only where ``durations.allows_daily_rate(watched_s)``: less may hold a bulk load and nothing else.
     """
 
     calls_per_day: float
@@ -192,7 +192,7 @@ def statement_totals(
     # of all statements only what ranks them is decoded; of a few, everything at once
     ranked = tuple(dict.fromkeys([*RAN, *orders, *(columns if "statement_ids" in wanted else ())]))
     found = entry_sums(server, window, ranked, wanted.get("statement_ids"), later=columns)
-    found = told_apart(found, line_of) if line_of else found
+    found = by_line(found, line_of) if line_of else found
     kept = _kept(found, wanted)
     statement_ids, sums = found.by_statement(kept)
     allowed = _matching(server, wanted)
@@ -239,7 +239,7 @@ def statement_times(
     ``filters``: of them ``database_oid`` and ``role_oid``. ``lines`` and ``line_of`` as for ``statement_totals``.
     """
     named = list({statement_of(line) for line in lines}) if len(lines) <= MOST_NAMED else None
-    sums = told_apart(entry_sums(server, window, RAN, named), line_of)
+    sums = by_line(entry_sums(server, window, RAN, named), line_of)
     ids, columns = sums.by_statement(_kept(sums, {k: v for k, v in filters.items() if v not in (None, "")}))
     keep = np.isin(ids, list(lines))
     times_ms = columns["total_exec_time_us"][keep] / 1000

@@ -78,7 +78,7 @@ def test_a_unique_key_counts_where_it_holds_at_any_moment(version, database) -> 
         for kind, (sql, ties) in TIES.items():
             found = equivalent(kind, sql, facts)
             assert found is not None
-            assert (ties in found.given) is not is_sound, (key, kind)
+            assert (ties in found.assumptions) is not is_sound, (key, kind)
     unread = replace(facts, tables=tuple(replace(each, constraints=None) for each in facts))
     assert [kind for kind, sql in BY_KEY.items() if equivalent(kind, sql, unread) is not None] == []
 

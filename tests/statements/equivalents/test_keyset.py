@@ -67,7 +67,9 @@ def test_an_order_of_one_direction_without_null_is_a_comparison_of_rows() -> Non
     assert found.sql == (
         "SELECT id, kind, v FROM c WHERE v = $1 AND (c.id, c.kind) < ($2, $3) ORDER BY id DESC, kind DESC LIMIT 20"
     )
-    assert found.given == tuple(f"${key} of the last row of the page before" for key in ("2 is c.id", "3 is c.kind"))
+    assert found.assumptions == tuple(
+        f"${key} of the last row of the page before" for key in ("2 is c.id", "3 is c.kind")
+    )
 
 
 def test_names_write_no_lines_of_their_own() -> None:
@@ -76,7 +78,7 @@ def test_names_write_no_lines_of_their_own() -> None:
     quoted = '"' + name.replace('"', '""') + '"'
     found = keyset(f"select v from {quoted} order by v desc limit 3 offset 5", facts({"tables": [table]}))
     assert isinstance(found, Equivalent)
-    assert not any("\n" in fact or "\u202e" in fact for fact in found.given)
+    assert not any("\n" in fact or "\u202e" in fact for fact in found.assumptions)
     parsed = parse(found.laid_out)
     assert not isinstance(parsed, Unparsable)
     assert (len(parsed), parsed[0].stmt.fromClause[0].relname) == (1, name)

@@ -11,7 +11,7 @@ def test_a_zone_that_repeats_midnight_is_why_it_is_named(scratch_database, postg
     sql = "select id from t where tz::date = '2024-11-03'"
     found = rewritten(RANGE, sql, FACTS)
     assert isinstance(found, Equivalent)
-    assert "Havana" in found.given[0]
+    assert "Havana" in found.assumptions[0]
     database = scratch_database(postgres18)
     database.execute(*DDL, "insert into t (id, tz) values (1, '2024-11-03 04:30+00'), (2, '2024-11-03 05:30+00')")
     with database.connect() as connection:

@@ -58,4 +58,4 @@ def test_ties_and_collations_are_said_where_they_decide() -> None:
     ):  # fmt: skip
         found = rewritten(kind, sql, FACTS)
         assert isinstance(found, Equivalent), (sql, found)
-        assert found.given == given, sql
+        assert found.assumptions == given, sql

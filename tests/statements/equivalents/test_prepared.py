@@ -62,10 +62,10 @@ def test_parameters_move_up_where_one_goes() -> None:
     found = rewritten(COUNT, sql, FACTS)
     assert isinstance(found, Equivalent)
     assert found.sql == "SELECT * FROM a WHERE (EXISTS (SELECT 1 FROM b WHERE x = $1) AND v = $2) OR $3 < w"
-    assert found.given == ("the statement's $2 is 0", "the statement's $3 and $4 are $2 and $3 here")
+    assert found.assumptions == ("the statement's $2 is 0", "the statement's $3 and $4 are $2 and $3 here")
     last = rewritten(COUNT, "select * from a where v = $1 and (select count(*) from b where x = v) > $2", FACTS)
     assert isinstance(last, Equivalent)
-    assert last.given == ("the statement's $2 is 0",)
+    assert last.assumptions == ("the statement's $2 is 0",)
 
 
 def test_a_parameter_that_stands_elsewhere_does_not_go() -> None:

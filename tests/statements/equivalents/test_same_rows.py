@@ -319,7 +319,7 @@ def drawn(kind: str, chance: random.Random, times: int) -> Iterator[tuple[str, G
 
 def zone(chance: random.Random, found: Equivalent) -> str:
     """One for which holds what the rewrite wants."""
-    return chance.choice(("UTC", "Asia/Kolkata") if any("clock" in fact for fact in found.given) else ZONES)
+    return chance.choice(("UTC", "Asia/Kolkata") if any("clock" in fact for fact in found.assumptions) else ZONES)
 
 
 def rows(connection: Any, sql: str, given: Given) -> tuple[list[str], Counter[tuple[bytes | None, ...]]]:
