@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import psycopg
 
 from analyzer.runtime.processes import SystemUser, free_port, wait_until_gone
 from tests.environment import IN_VAIN_S, SESSION_DIR
+from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KINDS = ("out", "err")
@@ -93,13 +93,13 @@ class Running:
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = IN_VAIN_S) -> Any:
         """The first true result of ``condition``; fails with the output and the failing steps."""
-        deadline = time.monotonic() + timeout_s
-        while not (found := condition()):
-            assert self.process.poll() is None, f"it ended while waiting for {what}: {self.output}"
-            if time.monotonic() > deadline:
-                raise AssertionError(f"waited {timeout_s:.0f} s in vain for {what}: {self.output}\n{self.failing()}")
-            time.sleep(0.2)
-        return found
+
+        def look() -> Any:
+            found = condition()
+            assert found or self.process.poll() is None, f"it ended while waiting for {what}: {self.output}"
+            return found
+
+        return wait_for(look, lambda: f"for {what}: {self.output}\n{self.failing()}", timeout_s=timeout_s, every_s=0.2)
 
     def store(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the store; none while it is away or not migrated yet."""

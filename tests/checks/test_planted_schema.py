@@ -1,7 +1,6 @@
 """A real database with bad objects and good twins (planted_schema.sql): the checks find the bad ones, no other."""
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.schema.facts import SchemaFacts
-from tests.environment import IN_VAIN_S
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 PLANTED = Path(__file__).parent / "planted_schema.sql"
@@ -88,11 +87,8 @@ def in_one_session(database: Any, statements: Sequence[str], seen: str = "true")
     with database.connect() as connection:
         for statement in statements:
             connection.execute(statement)
-    until = time.monotonic() + IN_VAIN_S
     with database.connect() as connection:
-        while not connection.execute(f"select {seen}").fetchone()[0]:
-            assert time.monotonic() < until, seen
-            time.sleep(0.2)
+        wait_for(lambda: connection.execute(f"select {seen}").fetchone()[0], lambda: f"for {seen}")
 
 
 def test_exactly_what_was_planted_is_found(any_postgres: Any, facts: SchemaFacts) -> None:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from analyzer.demo.workload import Arrivals, DemoWorkload, DriftingRate, Totals
 from tests import servers
 from tests.conftest import need
 from tests.environment import IN_VAIN_S
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.postgres, pytest.mark.long]
 
@@ -217,17 +217,11 @@ def test_values_show_in_the_activity_of_the_application(server: servers.Server) 
     thread = threading.Thread(target=workload.run)
     thread.start()
     try:
-        deadline = time.monotonic() + IN_VAIN_S
-        texts: set[str] = set()
-        while not any("'TRK" in text for text in texts) and time.monotonic() < deadline:
-            texts |= {
-                text for (text,) in rows(server, "select query from pg_stat_activity where application_name = 'shop'")
-            }
-            time.sleep(0.02)
+        texts = "select query from pg_stat_activity where application_name = 'shop'"
+        wait_for(lambda: any("'TRK" in text for (text,) in rows(server, texts)), every_s=0.02)
     finally:
         workload.stop()
         thread.join()
-    assert any("'TRK" in text for text in texts)
 
 
 def start_workload(server: servers.Server, *options: str) -> subprocess.Popen[str]:
@@ -241,11 +235,8 @@ def start_workload(server: servers.Server, *options: str) -> subprocess.Popen[st
 
 
 def wait_for_sessions(server: servers.Server, at_least: int) -> None:
-    deadline = time.monotonic() + IN_VAIN_S
     statement = "select count(*) from pg_stat_activity where application_name = 'shop'"
-    while rows(server, statement)[0][0] < at_least:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: rows(server, statement)[0][0] >= at_least)
 
 
 @pytest.mark.fault

@@ -22,6 +22,7 @@ from tests.conftest import need
 from tests.environment import IN_VAIN_S
 from tests.running import Running, status
 from tests.servers import ScratchDatabase
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault]
 SNAPSHOTS = "select count(*), max(taken_at) from analyzer_snapshot where gap_reason = ''"
@@ -114,10 +115,8 @@ def test_a_killed_server_during_explain_costs_the_step_only(up: Running, monitor
         for _ in range(3):
             connection.execute("select count(*) from wide a where t like '%y%' and n > 5")
     executing = "select 1 from pg_stat_activity where query like 'EXPLAIN /* pgloupe */%ANALYZE%' and state = 'active'"
-    deadline = time.monotonic() + IN_VAIN_S
     with contextlib.suppress(psycopg.OperationalError), monitored.connect() as connection:
-        while time.monotonic() < deadline and not connection.execute(executing).fetchall():
-            time.sleep(0.01)
+        wait_for(lambda: connection.execute(executing).fetchall(), every_s=0.01)
     before = count(up)
     monitored.server.cluster.kill()
     monitored.server.cluster.start()

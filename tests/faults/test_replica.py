@@ -1,8 +1,7 @@
 """A monitored server that is a streaming replica: explained like any other, and told where recovery gets in the way."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -28,8 +27,8 @@ from tests import servers
 from tests.conftest import need
 from tests.dashboard import world
 from tests.dashboard.test_server_form import of
-from tests.environment import IN_VAIN_S
 from tests.servers import ScratchDatabase, Server
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.fault, pytest.mark.postgres]
 SLOW = "select count(*) from item where md5(md5(md5(name))) < md5(md5(md5(name || 'x')))"
@@ -75,17 +74,10 @@ def pair() -> Iterator[tuple[ScratchDatabase, Server]]:
         primary.cluster.remove()
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = IN_VAIN_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def _wait_for_replay(database: ScratchDatabase, replica: Server) -> None:
     with database.connect() as connection, replica.connect() as standby:
         (target,) = connection.execute("select pg_current_wal_lsn()").fetchone() or (None,)
-        wait_until(lambda: _one(standby, f"select pg_last_wal_replay_lsn() >= '{target}'::pg_lsn"))
+        wait_for(lambda: _one(standby, f"select pg_last_wal_replay_lsn() >= '{target}'::pg_lsn"))
 
 
 def _one(connection: psycopg.Connection[tuple[object, ...]], sql: str) -> object:
@@ -231,7 +223,7 @@ def test_a_replica_that_is_far_behind_is_left_alone(pair: tuple[ScratchDatabase,
     with replica.connect() as standby:
         standby.execute("select pg_wal_replay_pause()")
         database.execute("insert into item values (0, 'new')")
-        wait_until(lambda: _one(standby, "select pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"))
+        wait_for(lambda: _one(standby, "select pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"))
         sql = "select name from item where id = 7"
         request = ExplainRequest(sql, fingerprint(sql) or "")
         (outcome,) = explain_statement(settings, request, ExplainLimits(cores=64, replication_lag_s=0.0))

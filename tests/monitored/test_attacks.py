@@ -20,9 +20,9 @@ from analyzer.monitored.explain.explain import (
 from analyzer.monitored.explain.session import explain_session
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.statements.fingerprint import fingerprint
-from tests.environment import IN_VAIN_S
 from tests.monitored.attacks import ATTACKS, PATH, SETUP, Attack, our_sessions, state
 from tests.servers import ScratchDatabase, Server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.long
 
@@ -64,10 +64,7 @@ def unchanged(attacked: ScratchDatabase) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("listen x")
         before = state(connection)
         yield connection
-        deadline = time.monotonic() + IN_VAIN_S
-        while our_sessions(connection, attacked.name) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert our_sessions(connection, attacked.name) == 0
+        wait_for(lambda: our_sessions(connection, attacked.name) == 0)
         assert state(connection) == before
         assert list(connection.notifies(timeout=0)) == []
 

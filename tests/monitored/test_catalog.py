@@ -13,7 +13,7 @@ from analyzer.monitored.catalog.search_path import split_search_path
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.schema.kept import decode, encode
 from analyzer.statements.blocks import ParameterUse
-from tests.environment import IN_VAIN_S
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 
@@ -284,9 +284,7 @@ def test_each_index_that_a_table_is_reindexed_with_is_being_built(any_postgres, 
         holder.execute("insert into t values (0, 0)")
         thread = threading.Thread(target=lambda: builder.execute("reindex table concurrently t"))
         thread.start()
-        deadline = time.monotonic() + IN_VAIN_S
-        while len(indexes := read(database).find_table("t").indexes) < 4:
-            assert time.monotonic() < deadline
+        indexes = wait_for(lambda: found if len(found := read(database).find_table("t").indexes) >= 4 else None)
         holder.rollback()
         thread.join()
     assert [(i.is_usable, i.is_being_built) for i in sorted(indexes, key=lambda i: i.oid)] == [

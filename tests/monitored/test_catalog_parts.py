@@ -1,6 +1,5 @@
 """Constraints, triggers, sequences and the like are read as they were made, on every version."""
 
-import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import decode, decode_cluster, encode, encode_cluster
-from tests.environment import IN_VAIN_S
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 MADE = (
@@ -50,12 +49,9 @@ MADE = (
 def made(any_postgres: Any, scratch_database: Any) -> Any:
     database = scratch_database(any_postgres)
     database.execute(*MADE)
-    deadline = time.monotonic() + IN_VAIN_S
     with database.connect() as session:  # before 15 the times come by way of another process
         analyzed = "select from pg_stat_user_tables where relname = 'author' and last_analyze is not null"
-        while session.execute(analyzed).fetchone() is None:
-            assert time.monotonic() < deadline
-            session.execute("select pg_sleep(0.05)")
+        wait_for(lambda: session.execute(analyzed).fetchone() is not None)
     return database
 
 

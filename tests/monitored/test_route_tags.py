@@ -3,7 +3,6 @@
 import os
 import subprocess
 import textwrap
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ from analyzer.runtime.processes import kill_tree
 from analyzer.statements.routes import route_name
 from analyzer.statements.secrets import comment_tags
 from tests.apps.documented import PYTHON, files_of_the_document
-from tests.environment import IN_VAIN_S
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 DJANGO = """
@@ -132,12 +131,9 @@ def test_statements_of_a_project_name_their_route(project, postgres18, scratch_d
 
 
 def seen_running(conn, process) -> str:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + IN_VAIN_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            pytest.fail(process.stderr.read()[-3000:])
-        for row in sample_once(conn)[1]:
-            if row.state == "active" and "pg_sleep" in (row.text or ""):
-                return str(row.text)
-        time.sleep(0.1)
-    pytest.fail("nothing was seen running")
+    def look() -> str:
+        assert process.poll() is None, process.stderr.read()[-3000:]
+        texts = (row.text or "" for row in sample_once(conn)[1] if row.state == "active")
+        return next((text for text in texts if "pg_sleep" in text), "")
+
+    return wait_for(look)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.session_relay import PORT, private_listener, serve
 from analyzer.runtime.client_programs import client_program
 from tests.environment import IN_VAIN_S
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 
@@ -144,13 +144,6 @@ def sessions(database):
         ).fetchone()[0]
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + IN_VAIN_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def locked(database):
     """pg_dump waits for this table."""
@@ -242,13 +235,13 @@ def test_lock_in_the_way_is_waited_for_briefly(locked, tmp_path):
 def test_dump_that_takes_too_long_is_stopped_on_the_server_too(locked, tmp_path):
     with pytest.raises(StatementCancelled, match="it took longer than 1 s"):
         dump_schema(settings_of(locked), tmp_path / "dump", pg_dump=PG_DUMP, lock_timeout_ms=60_000, timeout_s=1)
-    wait_until(lambda: sessions(locked) == 0)
+    wait_for(lambda: sessions(locked) == 0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_server_that_ends_the_session_is_a_lost_connection(locked, tmp_path):
     def end():
-        wait_until(lambda: waits(locked))
+        wait_for(lambda: waits(locked))
         locked.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{locked.login}'")
 
     threading.Thread(target=end).start()
@@ -263,13 +256,13 @@ def test_pg_dump_that_is_killed_ends_its_statement(locked, tmp_path):
     spy.chmod(0o755)
 
     def kill():
-        wait_until(lambda: waits(locked))
+        wait_for(lambda: waits(locked))
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
     threading.Thread(target=kill).start()
     with pytest.raises(MonitoredServerError, match="failed; pg_dump gave no reason"):
         dump_schema(settings_of(locked), tmp_path / "dump", pg_dump=spy, lock_timeout_ms=60_000)
-    wait_until(lambda: sessions(locked) == 0)
+    wait_for(lambda: sessions(locked) == 0)
 
 
 def test_pg_dump_says_its_own_reasons_readably(database, tmp_path):
@@ -296,15 +289,15 @@ def test_all_of_it_ends_when_pgloupe_is_killed(locked, tmp_path):
     before = set(Path("/tmp").glob("pgloupe-*"))
     command = [sys.executable, "-c", DUMPER, locked.dsn, str(tmp_path / "dump"), str(PG_DUMP)]
     with subprocess.Popen(command) as pgloupe:
-        wait_until(lambda: waits(locked))
+        wait_for(lambda: waits(locked))
         children = Path(f"/proc/{pgloupe.pid}/task/{pgloupe.pid}/children").read_text().split()
         assert len(children) == 1
         pgloupe.kill()
-    wait_until(lambda: not Path(f"/proc/{children[0]}").exists())
+    wait_for(lambda: not Path(f"/proc/{children[0]}").exists())
     assert set(Path("/tmp").glob("pgloupe-*")) - before == set()
     with locked.connect() as connection:  # a server sees that a client is gone when it writes to it
         connection.execute("select pg_cancel_backend(pid) from pg_stat_activity where usename = %s", [locked.login])
-    wait_until(lambda: sessions(locked) == 0)
+    wait_for(lambda: sessions(locked) == 0)
 
 
 def test_several_dumps_at_once(database, tmp_path):

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from analyzer.runtime.redis import redis_binary
 from analyzer.runtime.system_user import can_reach
 from tests import servers
 from tests.environment import IN_VAIN_S, SESSION_DIR
+from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
@@ -177,14 +177,16 @@ class Team:
         return {name: sum(stats["total"].values()) for name, stats in json.loads(said).items()}
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = IN_VAIN_S) -> Any:
-        deadline = time.monotonic() + timeout_s
-        while not (found := condition()):
-            self.restart_what_ended(what)
-            if time.monotonic() > deadline:
-                logs = "\n".join(f"{c}: {last_lines(self.place / f'{c}.log')}" for c in self.processes)
-                raise AssertionError(f"waited {timeout_s:.0f} s in vain for {what}\n{logs}")
-            time.sleep(0.2)
-        return found
+        def look() -> Any:
+            found = condition()
+            if not found:
+                self.restart_what_ended(what)
+            return found
+
+        def state() -> str:
+            return "\n".join([f"for {what}", *(f"{c}: {last_lines(self.place / f'{c}.log')}" for c in self.processes)])
+
+        return wait_for(look, state, timeout_s=timeout_s, every_s=0.2)
 
     def restart_what_ended(self, during: str) -> None:
         """``restart: unless-stopped``: Docker starts again what ended; not for ever here."""

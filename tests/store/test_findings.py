@@ -50,7 +50,7 @@ def test_found_again_moves_last_seen_only(server, database, statements):
     keep_findings(server, database, [replace(FINDING, message="It read 10.")], {"PL004"}, now=LATER)
     found = record()
     assert (found.first_seen, found.last_seen, found.closed_at) == (NOW, LATER, None)
-    assert (found.message, found.statement, found.times_reopened) == ("It read 10.", statements["f1"], 0)
+    assert (found.message, found.statement) == ("It read 10.", statements["f1"])
 
 
 def test_a_kept_finding_comes_back_whole(server, database):
@@ -65,7 +65,7 @@ def test_not_found_again_closes_and_found_again_reopens(server, database):
     keep_findings(server, database, [], {"PL004"}, now=LAST)
     assert record().closed_at == LATER  # since when it is gone
     keep_findings(server, database, [FINDING], {"PL004"}, now=LAST)
-    assert (record().closed_at, record().times_reopened, record().first_seen) == (None, 1, NOW)
+    assert (record().closed_at, record().first_seen) == (None, NOW)
 
 
 def test_check_that_did_not_run_closes_nothing(server, database):

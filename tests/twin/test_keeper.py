@@ -21,8 +21,8 @@ from analyzer.runtime.processes import RuntimeFailure
 from analyzer.store.servers import add_server_from_dsn, remove_server
 from analyzer.twin import cluster, lease, remove_superseded, remove_surplus, remove_unused, remove_unwatched, upkeep
 from analyzer.words.sizes import MB
-from tests.environment import IN_VAIN_S
 from tests.twin.conftest import settings_of
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 
@@ -74,13 +74,6 @@ def slot_of(twin):
 def indexed_facts(database):
     with connect(settings_of(database.superuser_dsn)) as connection:
         return read_schema(connection).find_table("t")
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + IN_VAIN_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_unchanged_twin_is_reused(database, own_dir):
@@ -176,7 +169,7 @@ def test_killed_holder_leaves_nothing_that_hurts_the_next(database, own_dir, hol
     postmaster = int((Path(first["data"]) / "postmaster.pid").read_text().splitlines()[0])
     process.kill()
     process.wait()
-    wait_until(lambda: not Path(f"/proc/{postmaster}").exists())
+    wait_for(lambda: not Path(f"/proc/{postmaster}").exists())
     with lease(settings_of(database.superuser_dsn), own_dir) as twin:
         assert slot_of(twin) == "slot-0"
         assert twin.timing.dump_s == 0
@@ -195,7 +188,7 @@ def test_twin_whose_server_ends_says_so_and_is_made_anew(database, own_dir):
             costs.append(twin.plan(LOOKUP).total_cost)
             data = Path(twin._superuser.execute("show data_directory").fetchone()[0])
             os.kill(int((data / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
-            wait_until(lambda: _fails(twin._superuser))
+            wait_for(lambda: _fails(twin._superuser))
 
     with pytest.raises(RuntimeFailure, match="The twin's PostgreSQL has ended; the next use builds it anew"):
         use_one_that_ends()
