@@ -1,4 +1,4 @@
-"""Fields get the names that a newcomer would guess."""
+"""Fields get the names that a newcomer would guess, and one that nobody read goes."""
 
 from django.db import migrations
 
@@ -11,4 +11,5 @@ class Migration(migrations.Migration):
         migrations.RenameField("plancause", "said", "description"),
         migrations.RenameField("nosuggestion", "said_at", "decided_at"),
         migrations.RenameField("findingevent", "what", "kind"),
+        migrations.RemoveField("findingrecord", "times_reopened"),
     ]

@@ -35,7 +35,6 @@ class FindingRecord(models.Model):
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
-    times_reopened = models.PositiveIntegerField(default=0)
     reopened_at = models.DateTimeField(null=True)
     muted_at = models.DateTimeField(null=True)
     muted_by = models.CharField(max_length=150, blank=True, default="")

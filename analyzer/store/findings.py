@@ -89,7 +89,6 @@ def keep_findings(
                 if key in elders:
                     groups.continue_from(record, finding, elders[key])
                 elif what == FindingEvent.Kind.REOPENED:
-                    record.times_reopened += 1
                     record.reopened_at = now
                 events.append(life.event(record, what, now, detail=groups.KNOWN_BEFORE if key in elders else ""))
             events += life.grown(record, finding, now)

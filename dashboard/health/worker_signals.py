@@ -34,7 +34,7 @@ def _follow(**_: Any) -> None:
 
 
 @signals.heartbeat_sent.connect(weak=False)  # type: ignore[untyped-decorator]
-def _tell(**_: Any) -> None:
+def _beat(**_: Any) -> None:
     if _heartbeat is not None:
         _heartbeat.beat()
 
