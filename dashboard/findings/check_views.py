@@ -15,10 +15,12 @@ from analyzer.checks.threshold import SharedThresholds, Threshold
 from analyzer.errors import BadInput
 from analyzer.models import CheckRule, Server
 from analyzer.plans import Plan
+from analyzer.steps.schedule import interval_s
 from analyzer.store.check_rules import change_rule
 from dashboard.people import audit_log
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.rows import open_findings
+from dashboard.templatetags.quantities import spoken, threshold_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,11 @@ class CheckOnServer:
     server: Server
     rule: CheckRule | None
     changed: list[tuple[str, float, str]]  # threshold, its value there, unit
-    fields: list[tuple[str, Threshold, object]]
+    fields: list[tuple[str, Threshold, str]]
     is_off: bool
     reason: str
     error: str
+    within_s: float  # until the check runs next
 
 
 @viewer_required
@@ -73,10 +76,10 @@ def change(request: HttpRequest, code: str, server: str) -> HttpResponse:
     is_off = request.POST.get("is_off") == "on" and isinstance(of_check, Check)
     thresholds: dict[str, float] = {}
     try:
-        for name in of_check.thresholds:
+        for name, threshold in of_check.thresholds.items():
             typed = request.POST.get(f"threshold-{name}", "").strip()
             if typed:
-                thresholds[name] = _number(name, typed)
+                thresholds[name] = _number(name, threshold, typed)
         change_rule(
             of_server, of_check, is_off=is_off, thresholds=thresholds, reason=reason, by=request.user.get_username()
         )
@@ -94,11 +97,15 @@ def change(request: HttpRequest, code: str, server: str) -> HttpResponse:
     return redirect("check", code)
 
 
-def _number(name: str, typed: str) -> float:
+def _number(name: str, threshold: Threshold, typed: str) -> float:
+    """As pages write numbers, with spaces; a ratio may be typed as a percentage."""
+    text = "".join(typed.split())
+    is_percentage = text.endswith("%") and name.endswith("ratio")
     try:
-        return float(typed.replace(" ", "").replace("\u202f", ""))
+        return float(text[:-1]) / 100 if is_percentage else float(text)
     except ValueError as error:
-        raise BadInput(f"{name} has to be a number: {typed[:40]!r} is none.") from error
+        message = f"{spoken(name)} ({threshold.unit}) has to be a number: “{typed[:40]}” is none."
+        raise BadInput(message) from error
 
 
 def _get(code: str) -> Check | SharedThresholds:
@@ -118,20 +125,22 @@ def _page(
     error: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    step = of_check.kind.provided_by if isinstance(of_check, Check) else "check"
     rules = {rule.server_id: rule for rule in CheckRule.objects.filter(code=of_check.code)}
 
     def on(server: Server) -> CheckOnServer:
         rule, thresholds = rules.get(server.pk), of_check.thresholds
-        kept = rule.thresholds if rule else {}
+        kept, within_s = rule.thresholds if rule else {}, interval_s(server, step)
         changed = [(n, v, thresholds[n].unit if n in thresholds else "") for n, v in kept.items()]
         if wrong is None or server.pk != wrong.pk:
-            fields = [(n, t, kept.get(n, "")) for n, t in thresholds.items()]
+            fields = [(n, t, threshold_value(kept[n]) if n in kept else "") for n, t in thresholds.items()]
             return CheckOnServer(
-                server, rule, changed, fields, bool(rule and rule.is_off), rule.reason if rule else "", ""
+                server, rule, changed, fields, bool(rule and rule.is_off), rule.reason if rule else "", "", within_s
             )
         typed = request.POST
         fields = [(n, t, typed.get(f"threshold-{n}", "")) for n, t in thresholds.items()]
-        return CheckOnServer(server, rule, changed, fields, typed.get("is_off") == "on", typed.get("reason", ""), error)
+        is_off, reason = typed.get("is_off") == "on", typed.get("reason", "")
+        return CheckOnServer(server, rule, changed, fields, is_off, reason, error, within_s)
 
     context = {
         "section": "findings",

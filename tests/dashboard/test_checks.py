@@ -82,7 +82,9 @@ def test_a_threshold_is_changed_for_a_server_with_a_reason(person, shop):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("much", "disk has to be a number: 'much' is none."),
+        ("much", "Disk (bytes) has to be a number: “much” is none."),
+        ("50 MB", "Disk (bytes) has to be a number: “50 MB” is none."),
+        ("5 %", "Disk (bytes) has to be a number: “5 %” is none."),
         ("-1", "disk of PL050 has to be a number of 0 or more."),
         ("nan", "disk of PL050 has to be a number of 0 or more."),
         ("1e999", "disk of PL050 has to be a number of 0 or more."),
@@ -92,6 +94,30 @@ def test_a_value_that_is_none_is_refused(person, shop, typed: str, said: str):
     refused = person.post(f"/checks/PL050/{shop.slug}/", {"threshold-disk": typed, "reason": "why"})
     assert (refused.status_code, said in text_of(refused)) == (422, True)
     assert CheckRule.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "typed", "value", "shown"),
+    [
+        ("PL050", "disk", "52\u202f428\u202f800", 52_428_800.0, "52\u202f428\u202f800"),
+        ("PL050", "disk", "52\u00a0428 800", 52_428_800.0, "52\u202f428\u202f800"),  # as copied from elsewhere
+        ("PL004", "kept_ratio", "2.5 %", 0.025, "0.025"),
+        ("PL004", "kept_ratio", "0.02", 0.02, "0.02"),
+    ],
+)
+def test_a_value_is_typed_as_pages_write_it_and_shown_to_be_typed_again(person, shop, code, name, typed, value, shown):
+    assert person.post(f"/checks/{code}/{shop.slug}/", {f"threshold-{name}": typed, "reason": "r"}).status_code == 302
+    assert rules_of(shop).thresholds == {(code, name): value}
+    assert f'value="{shown}"' in person.get(f"/checks/{code}/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("code", "within"),
+    [("PL004", "2 min"), ("SC010", "10 min"), ("SV020", "10 min"), ("SV007", "10 s"), ("TIME", "2 min")],
+)
+def test_when_a_change_takes_effect_follows_the_step_that_runs_the_check(person, shop, code, within):
+    shown = text_of(person.get(f"/checks/{code}/")).replace("\u202f", " ")
+    assert f"next, within {within}." in shown
 
 
 def test_muted_findings_are_not_counted_as_open(person):
@@ -114,7 +140,7 @@ def test_limits_that_checks_share_are_changed_for_a_server(person, shop):
     assert f"changed for {shop.name}" in text_of(person.get("/checks/"))
     assert AuditEntry.objects.get(action="check_changed").subject == "TIME Severity by time"
     refused = person.post(f"/checks/TIME/{shop.slug}/", {"threshold-short": "5", "threshold-short_ms": "x"})
-    assert (refused.status_code, "short_ms has to be a number: 'x' is none." in text_of(refused)) == (422, True)
+    assert (refused.status_code, "Short (ms) has to be a number: “x” is none." in text_of(refused)) == (422, True)
 
 
 def test_a_check_is_switched_off_for_a_server(person, shop):
