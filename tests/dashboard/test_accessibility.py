@@ -110,23 +110,9 @@ class Walk:
 def pages_of(
     server: Server, *, statement: str = "", plan: int = 0, finding: int = 0, suggestion: int = 0
 ) -> dict[str, str]:
-    pages = {
-        name: reverse(name, args=[server.slug])
-        for name in (
-            "server",
-            "statements",
-            "server_edit",
-            "server_remove",
-            "indexes",
-            "what_if",
-            "query",
-            "server_sessions",
-            "routes",
-            "costs",
-            "tables",
-        )
-    }
-    pages["table"] = reverse("table", args=[server.slug]) + "?name=public.shop_order"
+    """Every page that a server alone is the address of, out of the URL table, and those of what is given."""
+    pages = {name: reverse(name, args=[server.slug]) for name in _names(["server"])}
+    pages["table"] += "?name=public.shop_order"
     if statement:
         pages["statement"] = reverse("statement", args=[server.slug, statement])
     if plan:
@@ -151,15 +137,18 @@ NO_PAGES = {
 
 def common_pages() -> dict[str, str]:
     """Every page whose address holds nothing, out of the URL table."""
-    pages = {}
-    for pattern in dashboard.urls.urlpatterns:
-        if (
-            isinstance(pattern, URLPattern)
-            and pattern.name not in NO_PAGES | PUBLIC
-            and "<" not in str(pattern.pattern)
-        ):
-            pages[str(pattern.name)] = reverse(str(pattern.name))
-    return pages
+    return {name: reverse(name) for name in _names([])}
+
+
+def _names(parameters: list[str]) -> list[str]:
+    """Of pages whose addresses have these parameters."""
+    return [
+        str(pattern.name)
+        for pattern in dashboard.urls.urlpatterns
+        if isinstance(pattern, URLPattern)
+        and pattern.name not in NO_PAGES | PUBLIC
+        and list(pattern.pattern.converters) == parameters
+    ]
 
 
 def test_axe_core_is_the_one_that_is_listed():
