@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from analyzer.checks.engine import NotRun
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.words.durations import DAY_S
 
 NO_COLUMN_STATISTICS = "needs the columns' statistics: ANALYZE, and for this login SELECT on the table"
-DAY_S = 86_400
 
 
 def counted_days(facts: SchemaFacts) -> float | None:

@@ -12,12 +12,11 @@ from math import ceil
 
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.fill import BtreeFill, HeapFill
-from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import BTREE_PAGE_BYTES, LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 from analyzer.schema.row_layout import ALIGNMENT
 from analyzer.words.sizes import size_words
 
 ROW_HEADER_BYTES, NULLS_BYTES = 24, 8
-BTREE_PAGE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 16  # without its special space
 BTREE_ROW_HEADER_BYTES = 8
 HEAP_FILLFACTOR, BTREE_FILLFACTOR = 100, 90
 MOST_KEY_BYTES = 2704.0  # BTMaxItemSize

@@ -9,6 +9,7 @@ from statistics import median
 
 from analyzer.words.durations import DAY_S, months_words
 
+AHEAD_DAYS = 90  # for how far a size is told
 LEAST_DAYS = 7  # judgement: every weekday once
 LOOKED_AT = timedelta(days=28)  # judgement: today's pace, with each weekday four times
 CONFIDENCE_Z = 1.645  # of the normal distribution: 90 %, both sides

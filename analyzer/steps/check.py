@@ -40,7 +40,7 @@ from analyzer.store.needless_indexes import plans_without, replica_scans
 from analyzer.store.new_statements import keep_news
 from analyzer.store.series.overheads import StatementOverhead, overheads
 from analyzer.store.series.totals import StatementRate, rates, rates_by_database, watched_s
-from analyzer.store.series.windows import Window
+from analyzer.store.series.windows import A_DAY, Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
 from analyzer.store.set_columns import recorded_columns_named, recorded_columns_set
@@ -49,7 +49,6 @@ from analyzer.store.statements_not_run import ChecksOfServer, still_seen_from
 logger = logging.getLogger(__name__)
 
 BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
-RATE_WINDOW = timedelta(hours=24)
 SEEN_WITHIN = timedelta(minutes=10)
 
 
@@ -61,7 +60,7 @@ def check_server(server: Server) -> str:
     now = timezone.now()
     _note_last_seen(server, now)
     rules = rules_of(server)
-    a_day = Window(now - RATE_WINDOW, now)
+    a_day = Window(now - A_DAY, now)
     daily, beside = rates_by_database(server, a_day), overheads(server, a_day)
     seen_from = still_seen_from(server, now)
     outcomes: list[Outcome] = []

@@ -46,7 +46,7 @@ from analyzer.store.databases import inspected_databases
 from analyzer.store.same_server import others_of_cluster
 from analyzer.store.series import snapshots
 from analyzer.store.series.totals import rates_by_database, server_time_s_per_day, statement_totals, watched_s
-from analyzer.store.series.windows import Window
+from analyzer.store.series.windows import A_DAY, Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import remove_superseded, remove_unused, remove_unwatched
@@ -54,7 +54,6 @@ from analyzer.words.lists import counted
 
 logger = logging.getLogger(__name__)
 
-RATE_WINDOW = timedelta(hours=24)
 EXPLAIN_WINDOW = timedelta(hours=1)
 
 
@@ -221,7 +220,7 @@ def explain_one(
 
 def _max_exec_time_ms(server: Server, statement: Statement, now: datetime) -> float | None:
     """The longest run of the last day, as far as the server kept it."""
-    page = statement_totals(server, Window(now - RATE_WINDOW, now), filters={"statement_ids": [statement.pk]}, limit=1)
+    page = statement_totals(server, Window(now - A_DAY, now), filters={"statement_ids": [statement.pk]}, limit=1)
     return page.rows[0].max_exec_time_ms if page.rows else None
 
 
@@ -249,7 +248,7 @@ def advise_on_indexes(server: Server) -> str:
     One database at a time: others that are due follow soon.
     """
     now = timezone.now()
-    window = Window(now - RATE_WINDOW, now)
+    window = Window(now - A_DAY, now)
     daily = rates_by_database(server, window)
     waiting = advice_runs.least_recently_advised(server, daily)
     if not waiting:

@@ -27,10 +27,9 @@ from analyzer.store.check_rules import rules_of
 from analyzer.store.series.evictions import evictions
 from analyzer.store.series.load_reading import sessions_at_work
 from analyzer.store.series.totals import ServerRates, StatementRate
-from analyzer.store.series.windows import Window
+from analyzer.store.series.windows import A_DAY, Window
 from analyzer.store.texts import keep_names
 
-RATE_WINDOW = timedelta(hours=24)
 MOST_OTHERS_S = 45.0  # judgement: of a task that is stopped after two minutes
 
 
@@ -40,7 +39,7 @@ def read_schema(server: Server) -> str:
         items = [*run_preflight(conn), *([log_item(conn)] if server.reads_log else [])]
         keep_names(server, read_names(conn))
         now = timezone.now()
-        of_a_day = ServerRates(server, Window(now - RATE_WINDOW, now))
+        of_a_day = ServerRates(server, Window(now - A_DAY, now))
         daily = of_a_day.by_database()
         databases.choose_databases(server, of_a_day.database_times())
         database = databases.inspected_database(server)

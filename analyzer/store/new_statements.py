@@ -14,7 +14,7 @@ from analyzer.words.durations import DAY_S
 
 LEARNT_IN = timedelta(days=1)  # a server's statements are known once every hour of a day was seen
 TEXTS_WITHIN = timedelta(hours=6)  # judgement: texts of what became visible are read by then
-LEAST_LOAD_RATIO = 0.01  # judgement: as in the mail
+LEAST_LOAD_RATIO = 0.01  # judgement: a statement below it is not what a morning is spent on; for the mail, too
 LEAST_S_PER_DAY = 60.0  # judgement: a share of next to nothing is nothing
 MOST_KEPT = 20
 RAN_BEFORE = timedelta(days=14)

@@ -16,10 +16,9 @@ from analyzer.twin.cluster import SCHEMA, connect_role, create_database, superus
 from analyzer.twin.extended_statistics import restore_extended_statistics
 from analyzer.twin.extensions import create_extensions, create_stand_ins
 from analyzer.twin.files import DataFiles
+from analyzer.twin.hypothetical_size import DEFAULT_KEY_BYTES
 from analyzer.twin.restore import Missing, Restorer
 from analyzer.twin.stand_ins import StandInCollation, StandInType, create_types, replace_icu
-
-DEFAULT_KEY_BYTES = 16.0  # judgement: two integers or a short text, where the statistics say nothing
 
 
 @dataclass(frozen=True, slots=True)

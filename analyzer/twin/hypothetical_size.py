@@ -12,7 +12,7 @@ from analyzer.values.column_statistics import ColumnStatistics
 
 # judgement, for what cannot be estimated: an index entry of header, row pointer and two short keys, pages 90 % full
 DEFAULT_ENTRY_BYTES = 32
-DEFAULT_KEY_BYTES = 16.0
+DEFAULT_KEY_BYTES = 16.0  # judgement: two integers or a short text, where the statistics say nothing
 
 
 @dataclass(frozen=True, slots=True)

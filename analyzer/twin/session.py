@@ -13,6 +13,7 @@ from psycopg import errors as pg
 
 from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.catalog.planner_facts import SETTINGS, PlannerFacts
+from analyzer.monitored.explain.session import MOST_UNTYPED
 from analyzer.monitored.failures import redact_message
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
@@ -29,7 +30,6 @@ NEWER_WAYS = (
     "enable_self_join_elimination",
 )  # fmt: skip
 NEWER_WAYS_BESIDE = ("enable_seqscan", "enable_hashagg")
-MOST_UNTYPED = 50  # judgement: as for statements explained on the server
 
 
 class PlanningSession:

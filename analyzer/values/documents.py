@@ -15,7 +15,7 @@ from analyzer.statements.type_rules import NUMBERS, plain_type
 from analyzer.values.assumed import array_literal
 from analyzer.values.column_values import Statistics
 
-HSTORE_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"=>(?:"((?:[^"\\]|\\.)*)"|NULL)')
+HSTORE_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"=>(?:"((?:[^"\\]|\\.)*)"|NULL)')  # as hstore_out() writes it
 WORD = re.compile(r"\w{4,}")  # judgement: shorter ones are mostly stop words
 LISTED = frozenset({"in", "not_in"})
 Scalar = str | int | float | bool

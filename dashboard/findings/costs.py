@@ -6,26 +6,24 @@ day (``checks/impact.py``). Time that was assumed and not measured, such as roun
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from operator import attrgetter
 
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.checks import all_checks
 from analyzer.models import FindingRecord, Server
 from analyzer.store.series.totals import ServerRates, StatementRate, watched_s
-from analyzer.store.series.windows import Window
+from analyzer.store.series.windows import A_DAY, Window
 from dashboard.permissions import viewer_required
-from dashboard.servers.choice import no_server, server_and_others, server_asked_for
+from dashboard.servers.choice import redirect_to_server, server_and_others
 from dashboard.servers.rows import open_findings
 
 MOST_FINDINGS = 5_000  # of the costliest: what is left out would come last
 STATEMENTS_SHOWN = 5  # of each check; the list of findings has the others
-A_DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,7 @@ class CheckCost:
 @viewer_required
 @require_GET
 def all_costs(request: HttpRequest) -> HttpResponse:
-    """To what findings cost on the server asked for, else on the first by name."""
-    slug = server_asked_for(request)
-    return no_server(request, "findings", "What findings cost") if slug is None else redirect("costs", slug)
+    return redirect_to_server(request, "costs", "findings", "What findings cost")
 
 
 @viewer_required

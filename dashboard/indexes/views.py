@@ -1,7 +1,7 @@
 """The indexes that a server's database should have: what each budget buys, and one set as a plan to carry out."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -12,16 +12,14 @@ from dashboard.indexes.advice_chart import gain_curve
 from dashboard.indexes.index_plan import index_plan
 from dashboard.indexes.what_if_form import what_if_form
 from dashboard.permissions import viewer_required
-from dashboard.servers.choice import no_server, server_and_others, server_asked_for
+from dashboard.servers.choice import redirect_to_server, server_and_others
 from dashboard.servers.databases import chosen_database
 
 
 @viewer_required
 @require_GET
 def all_indexes(request: HttpRequest) -> HttpResponse:
-    """To those of the server asked for, else of the first by name that is watched."""
-    slug = server_asked_for(request)
-    return no_server(request, "indexes", "Indexes") if slug is None else redirect("indexes", slug)
+    return redirect_to_server(request, "indexes", "indexes", "Indexes")
 
 
 @viewer_required

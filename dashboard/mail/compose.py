@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from analyzer.reports.report import IndexOutcome, IndexToCreate, Report, ReportedFinding, StatementChange, StatementSum
 from analyzer.statements.tokens import has_broken_name
+from analyzer.store.new_statements import LEAST_LOAD_RATIO
 from dashboard.figures import ImpactWords, impact_words
 from dashboard.templatetags.quantities import percent
 from dashboard.templatetags.texts import has_hidden, visible
@@ -27,7 +28,6 @@ from dashboard.templatetags.texts import has_hidden, visible
 MOST_HTML_BYTES = 95_000
 SHOWN = (10, 6, 3, 1)  # findings of each kind: the first number with which the mail is small enough
 SHOWN_STILL_OPEN = 5
-LEAST_LOAD_RATIO = 0.01  # judgement: a statement below it is not what a morning is spent on
 FIRST_STATEMENTS = 3  # shown however little they cost
 LONGEST_DDL = 2_000  # characters; a longer one is copied from its page
 LONGEST_NAME = 60  # characters of a server's name in a subject

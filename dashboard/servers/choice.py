@@ -1,7 +1,7 @@
 """Pages of one server: which it is where none was asked for, and which others can be switched to."""
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
 from analyzer.models import Server
 
@@ -11,6 +11,12 @@ def server_asked_for(request: HttpRequest) -> str | None:
     slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
     wanted = request.GET.get("server", "")
     return wanted if wanted in slugs else next(iter(slugs), None)
+
+
+def redirect_to_server(request: HttpRequest, page: str, section: str, title: str) -> HttpResponse:
+    """To that page of the server asked for, else of the first by name that is watched, else to none."""
+    slug = server_asked_for(request)
+    return no_server(request, section, title) if slug is None else redirect(page, slug)
 
 
 def no_server(request: HttpRequest, section: str, title: str = "") -> HttpResponse:

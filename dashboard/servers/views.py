@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Snapshot
 from analyzer.monitored.access.role_sql import create_login_sql
+from analyzer.steps.schedule import STEPS
 from analyzer.store.events import events_between
 from analyzer.store.same_server import watched_as_well
 from analyzer.store.series.timelines import server_timeline
@@ -24,7 +25,6 @@ from dashboard.servers.rows import COSTLIEST_FIRST, open_findings, server_rows
 from dashboard.servers.state import server_state
 from dashboard.windows import about, window_of
 
-STEP_ORDER = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise", "log")
 GAPS_SHOWN = 20
 
 
@@ -95,6 +95,6 @@ def server_now(request: HttpRequest, server: str) -> HttpResponse:
 def _now(server: Server) -> dict[str, object]:
     steps = sorted(
         server.steps.all(),
-        key=lambda s: (STEP_ORDER.index(s.step) if s.step in STEP_ORDER else len(STEP_ORDER), s.step),
+        key=lambda s: (STEPS.index(s.step) if s.step in STEPS else len(STEPS), s.step),
     )
     return {"state": server_state(server, steps, timezone.now()), "steps": steps}

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from django.http import StreamingHttpResponse
 
 from analyzer.models import Server
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.store.series.totals import StatementPage
 from analyzer.store.series.windows import Window
 from dashboard.statements.relations import Relations
 
-BLOCK_SIZE_BYTES = 8192
 MOST_ROWS = 100_000
 NAMES = (
     "fingerprint", "kind", "tables", "calls", "total_exec_time_ms", "mean_exec_time_ms", "load_ratio", "rows",
@@ -47,8 +47,8 @@ def _lines(page: StatementPage, before_ms: Mapping[int, float] | None, relations
         figures: Iterable[object] = (
             row.fingerprint, row.kind, ", ".join(relations.tables_of(row)), row.calls, _ms(row.total_exec_time_ms),
             _ms(row.mean_exec_time_ms), "" if row.load_ratio is None else f"{row.load_ratio:.6f}", row.rows,
-            row.shared_read_blocks * BLOCK_SIZE_BYTES, _ms(row.shared_read_time_ms + row.shared_write_time_ms),
-            row.wal_bytes, row.temp_written_blocks * BLOCK_SIZE_BYTES,
+            row.shared_read_blocks * PAGE_BYTES, _ms(row.shared_read_time_ms + row.shared_write_time_ms),
+            row.wal_bytes, row.temp_written_blocks * PAGE_BYTES,
             "" if before_ms is None else _ms(before_ms.get(row.line, 0.0)),
             row.first_seen.isoformat(timespec="seconds"), row.last_seen.isoformat(timespec="seconds"),
             row.normalized_sql,

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Statement
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.store.new_statements import first_seen_in
 from analyzer.store.series.alike import statement_of
 from analyzer.store.series.timelines import sparklines
@@ -27,7 +28,7 @@ from dashboard.servers.choice import no_server, server_and_others, server_asked_
 from dashboard.servers.rows import open_findings, statements_with_index_ready
 from dashboard.servers.state import server_state
 from dashboard.statements import export as statement_export
-from dashboard.statements.export import BLOCK_SIZE_BYTES, MOST_ROWS
+from dashboard.statements.export import MOST_ROWS
 from dashboard.statements.filters import alike_choice, choices_of, filters_of, new_choice, route_choice
 from dashboard.statements.relations import Relations, relations_of
 from dashboard.windows import about, before, in_address, in_words, window_of
@@ -118,11 +119,11 @@ class StatementRow:
 
     @property
     def read_bytes(self) -> int:
-        return self.statement.shared_read_blocks * BLOCK_SIZE_BYTES
+        return self.statement.shared_read_blocks * PAGE_BYTES
 
     @property
     def temp_written_bytes(self) -> int:
-        return self.statement.temp_written_blocks * BLOCK_SIZE_BYTES
+        return self.statement.temp_written_blocks * PAGE_BYTES
 
     @property
     def io_time_ms(self) -> float | None:

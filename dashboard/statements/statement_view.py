@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import ExplainAudit, FindingRecord, PlanRecord, Statement
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.statements.display import display_sql
 from analyzer.statements.inner_query import inner_query
 from analyzer.statements.parse import parse_statement
@@ -23,7 +24,6 @@ from dashboard.charts.marks import grouped, of_events
 from dashboard.permissions import viewer_required
 from dashboard.servers.routes import statement_callers
 from dashboard.servers.state import sampling_state
-from dashboard.statements.export import BLOCK_SIZE_BYTES
 from dashboard.statements.plan_periods import plan_periods
 from dashboard.statements.plan_text import plan_text
 from dashboard.statements.tables import notes_of, tables_of
@@ -177,7 +177,7 @@ def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, obje
         "rows_per_call": totals.rows_per_call,
         "mean_ms": totals.mean_exec_time_ms,
         "max_ms": totals.max_exec_time_ms,
-        "read_bytes": totals.shared_read_blocks * BLOCK_SIZE_BYTES,
+        "read_bytes": totals.shared_read_blocks * PAGE_BYTES,
         "hit_ratio": totals.hit_ratio,
     }
 

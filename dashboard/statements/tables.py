@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analyzer.advice.resolved_workload import BY_NAME_FROM
 from analyzer.models import Statement, StatementEntry
 from analyzer.statements.display import one_line
 from analyzer.statements.inner_query import fetched_cursor, inner_query
@@ -15,7 +16,6 @@ from dashboard.tables.address import table_url
 
 MOST_TABLES = 20
 MOST_CANDIDATES = 5  # of one name
-BY_NAME_FROM = 180_000  # PostgreSQL 18 tells tables apart by their names alone (queryjumble: RangeTblEntry.eref)
 Known = Mapping[str, dict[str, Any]]
 
 

@@ -3,12 +3,11 @@
 from datetime import datetime
 
 from analyzer.models import Database, Server
-from analyzer.schema.pace import LEAST_DAYS, Pace, pace_of
+from analyzer.schema.pace import AHEAD_DAYS, LEAST_DAYS, Pace, pace_of
 from analyzer.store.series.sizes import database_points, total_points
 from analyzer.words.durations import THIN
 from analyzer.words.sizes import size_words
 
-AHEAD_DAYS = 90
 MINUS = "\u2212"
 
 

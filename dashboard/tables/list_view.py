@@ -7,7 +7,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -16,7 +16,7 @@ from analyzer.monitored.catalog.schema import left_out_notes
 from analyzer.schema.facts import SchemaFacts
 from analyzer.store.schemas import newest_schema
 from dashboard.permissions import viewer_required
-from dashboard.servers.choice import no_server, server_and_others, server_asked_for
+from dashboard.servers.choice import redirect_to_server, server_and_others
 from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import open_findings
 from dashboard.servers.state import sampling_state
@@ -62,9 +62,7 @@ class Listed:
 @viewer_required
 @require_GET
 def all_tables(request: HttpRequest) -> HttpResponse:
-    """To those of the server asked for, else of the first by name that is watched."""
-    slug = server_asked_for(request)
-    return no_server(request, "tables", "Tables") if slug is None else redirect("tables", slug)
+    return redirect_to_server(request, "tables", "tables", "Tables")
 
 
 @viewer_required

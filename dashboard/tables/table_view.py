@@ -22,7 +22,7 @@ from analyzer.schema.key_space import KeySpace, key_spaces
 from analyzer.store.schemas import newest_schema
 from analyzer.store.series.sizes import table_points
 from analyzer.store.series.totals import StatementRate, rates_by_database
-from analyzer.store.series.windows import Window
+from analyzer.store.series.windows import A_DAY, Window
 from analyzer.words.durations import THIN, count_words, rate_words
 from analyzer.words.sizes import size_words
 from dashboard.charts.sparkline import sparkline
@@ -34,7 +34,6 @@ from dashboard.tables.address import url_of_table
 from dashboard.tables.growth import days_words, growth_in_words
 from dashboard.tables.rows import TableRow, table_rows
 
-A_DAY = timedelta(hours=24)
 CHARTED = timedelta(days=90)
 STATEMENTS_SHOWN = 20
 FINDINGS_SHOWN = 50

@@ -169,7 +169,7 @@ def test_a_table_that_took_the_place_of_another_has_not_lost_its_index(look: Loo
         "The cause, by the planner twin: public.item is another table now (renamed, or dropped and made again), which"
         " has no index ix_item_kind. "
     )
-    other = [d.words for d in found.differences if d.name != "ix_item_kind"]
+    other = [d.description for d in found.differences if d.name != "ix_item_kind"]
     assert other
     assert all("is another table now" in words or words.startswith("public.item ") for words in other)
 

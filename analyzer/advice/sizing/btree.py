@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.sizing.keys import KeyColumn, ValueClass, merged, potential_values
-from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import (
+    BTREE_PAGE_BYTES,
+    INDEX_TUPLE_HEADER_BYTES,
+    LINE_POINTER_BYTES,
+    PAGE_BYTES,
+)
 
-USABLE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 16  # B-tree special space
-TUPLE_HEADER_BYTES = 8
 ROW_POINTER_BYTES = 6
 # _bt_load(): maxpostingsize is a tenth of a page less a line pointer; posting tuples are rounded up to 8
 MAX_POSTING_BYTES = ((PAGE_BYTES // 10) // 8 * 8 - LINE_POINTER_BYTES) // 8 * 8
@@ -21,9 +24,9 @@ MAX_POSTING_BYTES = ((PAGE_BYTES // 10) // 8 * 8 - LINE_POINTER_BYTES) // 8 * 8
 LEAF_FREE_BYTES = PAGE_BYTES * (100 - 90) // 100
 INNER_FREE_BYTES = PAGE_BYTES * (100 - 70) // 100
 # what a page keeps until then: PageGetFreeSpace() counts a line pointer, the high key's has its place from the start
-LEAF_BYTES = USABLE_BYTES - LEAF_FREE_BYTES - 2 * LINE_POINTER_BYTES
-INNER_BYTES = USABLE_BYTES - INNER_FREE_BYTES - 2 * LINE_POINTER_BYTES
-MOST_LEAF_BYTES = USABLE_BYTES - 2 * LINE_POINTER_BYTES - 8  # room for the high key's row pointer
+LEAF_BYTES = BTREE_PAGE_BYTES - LEAF_FREE_BYTES - 2 * LINE_POINTER_BYTES
+INNER_BYTES = BTREE_PAGE_BYTES - INNER_FREE_BYTES - 2 * LINE_POINTER_BYTES
+MOST_LEAF_BYTES = BTREE_PAGE_BYTES - 2 * LINE_POINTER_BYTES - 8  # room for the high key's row pointer
 # judgement: two columns that both follow the order of the rows this closely split the table into the same runs
 FOLLOWS_ROW_ORDER = 0.99
 CLASSES = 32
@@ -113,7 +116,7 @@ def btree_height(size_bytes: int, key_bytes: float) -> int:
     """Level of the root of a B-tree of that size whose keys take ``key_bytes`` (data only, on average)."""
     pages = max(1, size_bytes // PAGE_BYTES - 1)
     low, high = 1, pages
-    pivot_bytes = TUPLE_HEADER_BYTES + _aligned(key_bytes)
+    pivot_bytes = INDEX_TUPLE_HEADER_BYTES + _aligned(key_bytes)
     while low < high:  # the number of leaves that makes so many pages
         middle = (low + high) // 2
         if _with_inner_pages(middle, pivot_bytes).pages - 1 < pages:
@@ -134,7 +137,9 @@ def tuple_bytes(columns: Sequence[KeyColumn], *, has_nulls: bool) -> float:
                 end = math.ceil(at / align) * align + width
                 following[end] = following.get(end, 0.0) + share * part
         ends = following if len(following) <= 512 else _thinned(following)
-    return TUPLE_HEADER_BYTES * (2 if has_nulls else 1) + sum(_aligned(end) * share for end, share in ends.items())
+    return INDEX_TUPLE_HEADER_BYTES * (2 if has_nulls else 1) + sum(
+        _aligned(end) * share for end, share in ends.items()
+    )
 
 
 def _thinned(ends: dict[float, float]) -> dict[float, float]:
@@ -227,7 +232,7 @@ def _telling_prefix(keys: Sequence[KeyColumn], table_rows: float) -> Sequence[Ke
 
 def _with_inner_pages(leaves: int, pivot_bytes: float) -> BtreeSize:
     # the first downlink of a page has no key
-    fan_out = 1 + max(1, int((INNER_BYTES - TUPLE_HEADER_BYTES - LINE_POINTER_BYTES) / (pivot_bytes + 4)))
+    fan_out = 1 + max(1, int((INNER_BYTES - INDEX_TUPLE_HEADER_BYTES - LINE_POINTER_BYTES) / (pivot_bytes + 4)))
     level = pages = leaves
     height = 0
     while level > 1:

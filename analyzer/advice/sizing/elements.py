@@ -14,6 +14,7 @@ from typing import Any
 
 from analyzer.advice.sizing.gin import GinKeys
 from analyzer.advice.sizing.keys import JSONB, KeyColumn, ValueClass, merged
+from analyzer.values.documents import HSTORE_PAIR
 
 TSVECTOR = 3614
 HASH_BYTES = 4  # jsonb_path_ops and trigrams: an int4
@@ -26,7 +27,6 @@ ELEMENT_BYTES = {
 LEAST_SHARE = 1e-12
 NEARLY_ALL = 0.9
 LEXEME = re.compile(r"'((?:[^']|'')*)'")
-PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"=>(?:"((?:[^"\\]|\\.)*)"|NULL)')  # as hstore_out() writes it
 
 
 def gin_keys(column: KeyColumn, rows: float) -> list[GinKeys] | None:
@@ -134,7 +134,7 @@ def _most_values(column: KeyColumn, rows: float) -> float:
 
 def _hstore_keys(column: KeyColumn, rows: float) -> list[GinKeys]:
     """hstore_gin.c: each key and each value is one, with a letter before it."""
-    documents = [PAIR.findall(text) for text, _ in column.statistics.weighted_values()]
+    documents = [HSTORE_PAIR.findall(text) for text, _ in column.statistics.weighted_values()]
     keys: list[GinKeys] = []
     for at in (0, 1):
         words = [{pair[at] for pair in pairs} for pairs in documents]

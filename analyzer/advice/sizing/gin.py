@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.sizing.keys import ValueClass
-from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import INDEX_TUPLE_HEADER_BYTES, LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 
 SPECIAL_BYTES = 8
 ENTRY_PAGE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - SPECIAL_BYTES
-TUPLE_HEADER_BYTES = 8
 # GinMaxItemSize: three entries to a page; longer ones move their row pointers to a posting tree
 MAX_ENTRY_BYTES = (PAGE_BYTES - 40 - SPECIAL_BYTES) // 3 // 8 * 8
 # GinPostingList: the first row pointer and the number of bytes, before the deltas
@@ -40,7 +39,7 @@ def gin_pages(keys: Iterable[GinKeys], rows: float, blocks: float) -> int:
     data_pages = 0.0
     for key in keys:
         for number, per_key in _row_counts(key.values, rows):
-            entry: float = TUPLE_HEADER_BYTES + _aligned(key.key_bytes)
+            entry: float = INDEX_TUPLE_HEADER_BYTES + _aligned(key.key_bytes)
             postings = LIST_HEADER_BYTES + max(0.0, per_key - 1) * pointer_bytes(per_key, rows, blocks)
             if entry + postings > MAX_ENTRY_BYTES:
                 data_pages += number * _posting_tree_pages(postings)

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from analyzer.advice.sizing.btree import tuple_bytes
 from analyzer.advice.sizing.elements import trigrams
 from analyzer.advice.sizing.keys import INET, KeyColumn
-from analyzer.schema.page_layout import PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 
-LINE_POINTER_BYTES = 4
 CONTENT_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 8  # special space of BRIN, rounded up
 REVMAP_ENTRIES = CONTENT_BYTES // 6  # REVMAP_PAGE_MAXITEMS
 DEFAULT_PAGES_PER_RANGE = 128

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.schema.cluster import ClusterFacts
-from analyzer.schema.pace import Pace
+from analyzer.schema.pace import AHEAD_DAYS, Pace
 from analyzer.words.sizes import GB, size_words
 
 check = Check(
@@ -28,7 +28,6 @@ check = Check(
     doubling=Threshold(90, "days", "judgement: nobody planned for twice the size within a quarter"),
     size=Threshold(10, "GB", "judgement: smaller ones fit anywhere twice"),
 )
-AHEAD_DAYS = 90
 
 
 @check.on(ClusterFacts)

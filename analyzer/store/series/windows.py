@@ -15,6 +15,7 @@ SPANS: dict[str, timedelta] = {
     "30d": timedelta(days=30),
 }
 DEFAULT_SPAN = "24h"
+A_DAY = timedelta(hours=24)  # of which rates are: each hour of the day once
 STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 MOST_POINTS = 300  # of a chart: about one per four pixels
 
