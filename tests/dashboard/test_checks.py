@@ -120,6 +120,11 @@ def test_when_a_change_takes_effect_follows_the_step_that_runs_the_check(person,
     assert f"next, within {within}." in shown
 
 
+def test_on_a_server_that_is_not_watched_no_time_is_promised(person):
+    world.server(is_active=False)
+    assert "next, once this server is watched again." in text_of(person.get("/checks/PL004/"))
+
+
 def test_muted_findings_are_not_counted_as_open(person):
     shop = world.shop(hours=1, every_s=600)
     code = shop.findings[0].code

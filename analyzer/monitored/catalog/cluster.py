@@ -31,7 +31,7 @@ OF_ROLES = re.compile(r"\w+_timeout|enable_\w+|\w*work_mem|default_transaction_r
 
 @dataclass(frozen=True, slots=True)
 class ClusterFactsPart:
-    action: str  # "reading the ..."
+    title: str  # "reading the ..."
     every: timedelta
     make: Callable[[list[Row]], Any]
 
@@ -68,7 +68,7 @@ def _read_parts(conn: MonitoredConnection, earlier: ClusterFacts | None) -> Clus
             continue
         try:
             with conn.transaction_read_only(planner_as_configured=True):
-                rows = conn.run(f"cluster_{name}", {"texts": list(TEXTS)}, action=f"reading the {part.action}")
+                rows = conn.run(f"cluster_{name}", {"texts": list(TEXTS)}, action=f"reading the {part.title}")
         except (ServerUnreachable, ConnectionLost):
             raise
         except MonitoredServerError as error:

@@ -44,7 +44,7 @@ class CatalogPart:
     """
 
     sql: str  # of monitored/sql/
-    action: str  # "reading the ..."
+    title: str  # "reading the ..."
     every: timedelta
     with_rows: Callable[[SchemaFacts, Sequence[Row]], SchemaFacts]
     with_earlier: Callable[[SchemaFacts, SchemaFacts], SchemaFacts]
@@ -81,7 +81,7 @@ def _with_due_parts(
             facts, read_at[part.sql] = part.with_earlier(facts, earlier), before
             continue
         try:
-            what = f"reading the {part.action}"
+            what = f"reading the {part.title}"
             rows = _rows(conn, part.sql, parameters, what) if part.may_have_rows(facts) else []
         except (ServerUnreachable, ConnectionLost):
             raise
