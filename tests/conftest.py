@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.python import get_direct_param_fixture_func
 from django.test import override_settings
 
 from analyzer.runtime.postgres import PostgresCluster
@@ -88,7 +89,8 @@ def _turn(item: pytest.Item) -> int:
 def _shared(item: pytest.Item) -> str:
     """What a module's wider fixtures depend on: the version asked for, and pytest-django's order of tests."""
     definitions = item._fixtureinfo.name2fixturedefs.items()  # type: ignore[attr-defined]
-    wide = [name for name, found in definitions if found[-1].scope in ("class", "module")]
+    fixtures = [(name, found[-1]) for name, found in definitions if found[-1].func is not get_direct_param_fixture_func]
+    wide = [name for name, fixture in fixtures if fixture.scope in ("class", "module")]
     if not wide:
         return ""
     parameters = getattr(getattr(item, "callspec", None), "params", {})

@@ -295,6 +295,12 @@ SELECT id FROM posts WHERE doc @@ websearch_to_tsquery('cats') LIMIT 10
 -- range_contains
 SELECT id FROM bookings WHERE during @> '2026-05-09 10:00+00'::timestamptz LIMIT 5
 
+-- range_of_an_own_type
+SELECT id FROM readings WHERE level @> 7.5::float8
+
+-- range_built_of_an_own_type
+SELECT id, level * span(2, 40) FROM readings WHERE level && span(3, 9) AND id > 5
+
 -- range_overlap
 SELECT id FROM bookings WHERE nights && int4range(5, 9) LIMIT 5
 

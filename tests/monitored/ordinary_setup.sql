@@ -23,6 +23,8 @@ create table events (
     primary key (id, at)) partition by range (at);
 create table events_1 partition of events for values from ('2026-01-01') to ('2026-07-01');
 create table events_2 partition of events for values from ('2026-07-01') to ('2027-01-01');
+create type span as range (subtype = float8, subtype_diff = float8mi);
+create table readings (id int primary key, level span);
 create table bookings (id serial primary key, room_id int, during tstzrange not null, nights int4range, price money);
 create table tree (id int primary key, parent_id int, name text);
 create table settings (name name primary key, value text, is_on bool, kind "char");
@@ -54,6 +56,7 @@ insert into events (account_id, kind, at, payload)
     select md5((1 + g % 500)::text)::uuid, (array['login', 'view', 'buy'])[1 + g % 3],
         timestamptz '2026-02-01' + g * interval '8 min', jsonb_build_object('v', g % 10)
     from generate_series(1, 40000) g;
+insert into readings select g, span(g, g + 2) from generate_series(1, 3000) g;
 insert into bookings (room_id, during, nights, price)
     select g % 20, tstzrange(timestamptz '2026-05-01' + g * interval '1 h', timestamptz '2026-05-01' + (g + 2) * interval '1 h'),
         int4range(g % 50, g % 50 + 3), (g % 90)::text::money
@@ -71,4 +74,4 @@ create index on users (lower(name));
 create index on events (account_id, at);
 create view active_users as
     select u.*, a.plan from users u join accounts a on a.id = u.account_id where u.is_active and a.deleted_at is null;
-analyze accounts, users, posts, comments, events_1, events_2, bookings, tree, settings;
+analyze readings, accounts, users, posts, comments, events_1, events_2, bookings, tree, settings;

@@ -23,7 +23,7 @@ from dashboard.findings.closed import gained_line, gone_line
 from tests.store.conftest import FakeServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
-EVERY_S = 600
+EVERY_S = 900  # the longest that is no gap
 TEXTS = {1: "select a from t where b = $1", 2: "select c from u where d = $1", 3: "select e from w"}
 
 
@@ -51,10 +51,10 @@ class History:
         return Statement.objects.get(server=self.server, normalized_sql=TEXTS[queryid])
 
     def pass_by(self, hours: float, **ms: float) -> None:
-        """``q1=100``: statement 1 runs a hundred times each ten minutes, of 100 ms each."""
+        """``q1=100``: statement 1 runs ten times a minute, of 100 ms each."""
         for _ in range(round(hours * 3600 / EVERY_S)):
             for name, time_ms in ms.items():
-                self.fake.run(int(name[1:]), calls=100, time_ms=100 * time_ms)
+                self.fake.run(int(name[1:]), calls=EVERY_S // 6, time_ms=EVERY_S / 6 * time_ms)
             self.fake.read(EVERY_S)
         roll_up(self.server)
 

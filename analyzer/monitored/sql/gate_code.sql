@@ -24,11 +24,21 @@ with recursive members as materialized (
 ),
 -- Oids below 16384 are made by initdb. A known extension's function counts if only a superuser can have written it, and
 -- if no name in its body is looked up along search_path: bodies in C, parsed ones (14+), those known to name schemas.
+-- So do the constructors that CREATE TYPE ... AS RANGE makes: PostgreSQL's code, and what their type leads to is looked at.
+constructors as not materialized (
+    select p.oid
+    from pg_catalog.pg_proc as p
+    where p.prolang = 12
+        and p.prosrc in (
+            'range_constructor2', 'range_constructor3',
+            'multirange_constructor0', 'multirange_constructor1', 'multirange_constructor2'
+        )
+),
 judged as not materialized (
     select
         p.oid,
         case
-            when p.oid >= 16384 and not exists (
+            when p.oid >= 16384 and p.oid not in (select oid from constructors) and not exists (
                 select 1
                 from members as m
                 where m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
@@ -367,7 +377,7 @@ where p.opcdefault
 union all
 select 'cast', pg_catalog.format_type(k.castsource, null) || ' to ' || pg_catalog.format_type(k.casttarget, null), '',
     case
-        when k.oid < 16384 or exists (
+        when k.oid < 16384 or k.castfunc in (select oid from constructors) or exists (
             select 1 from members as m
             where m.classid = 'pg_catalog.pg_cast'::pg_catalog.regclass and m.objid = k.oid
         ) then (select j.doubt from judged as j where j.oid = k.castfunc)
