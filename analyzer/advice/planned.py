@@ -273,7 +273,7 @@ def _evidence(advice: ProvedAdvice, proposal: ProposedIndex, facts: SchemaFacts)
         together_with=tuple(
             p.ddl.name
             for _, p in advice.all_proposals
-            if p.ddl != proposal.ddl and any(e in p.effects for e in proposal.effects)
+            if p.ddl != proposal.ddl and used_by & {e.statement for e in p.effects}
         ),
         worth_per_day=chosen.worth,
         write_cost_per_day=chosen.write_cost_per_day,
