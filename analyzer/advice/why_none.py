@@ -8,6 +8,7 @@ from typing import Any
 
 from pglast import ast
 
+from analyzer.advice.candidates.specialised import prefix_indexes
 from analyzer.advice.cause_in_plan import in_filter, over_tables
 from analyzer.advice.cause_in_text import INDEXABLE, computed_with_values, in_text, not_told, without_values
 from analyzer.advice.cause_in_where import in_where, shown
@@ -144,13 +145,17 @@ def _read_whole(
 ) -> str:
     table = scan.table
     name = table.qualified_name
-    if small := small_table_reason(table):
-        return small
     uses = _uses_of(table, blocks, facts)
     conditions = [p for _, u in uses for p in u.predicates]
     ratio = scan.rows / table.rows if table.rows else None
     written = conditions_on(blocks_with(sql, table, [u for _, u in uses], facts))
-    if uses and not conditions and not written and not scan.filter:
+    is_asked = bool(not uses or conditions or written or scan.filter)
+    if not is_asked and table.parent_oid is not None:  # small itself, one of many parts that are read
+        named = facts.find_table(uses[0][1].name, uses[0][1].schema or None) or table
+        return f"It reads {named.qualified_name} without a condition: all of its rows are needed."
+    if small := small_table_reason(table):
+        return small
+    if not is_asked:
         return f"It reads {name} without a condition: all of its rows are needed."
     if ratio is not None and ratio >= MANY_RATIO:
         return (
@@ -175,6 +180,11 @@ def _read_whole(
         return f"It reads {name} whole by a condition that no index could serve and that {adds}."
     if not on_it and (reason := next(filter(None, (not_told(use, table, refused) for _, use in uses)), None)):
         return reason
+    if not on_it and (prefixed := _prefix_index(conditions, table)):
+        return (
+            f"{prefixed} on {name} serves LIKE with a pattern that begins with a text; one that begins with a wildcard"
+            " would take a trigram index (pg_trgm)."
+        )
     if not on_it:
         asked = some_of(list(dict.fromkeys([*map(_shown, conditions)] or map(shown, written))))
         return f"None of its conditions on {name} is one that an index could serve: {asked}."
@@ -183,6 +193,12 @@ def _read_whole(
     return (
         f"Tried on {tables}: {bodies}. With none of them the planner expects to be any cheaper than reading it whole."
     )
+
+
+def _prefix_index(conditions: Sequence[Predicate], table: TableFacts) -> str | None:
+    """The one in use for LIKE with a pattern that the text does not hold: no trigrams are tried beside it."""
+    indexes = (index for p in conditions if p.operator == "like" for index in prefix_indexes(table, p.column))
+    return next((index.name for index in indexes), None)
 
 
 def _shown(predicate: Predicate) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.why_none import why_none
-from tests.advice.builders import facts, table
+from tests.advice.builders import facts, index, table
 
 COLUMNS = ("id|bigint|-1", "status|text|5", "body|text|-1")
 WHOLE = table("events", COLUMNS, kind="p", oid=1)
@@ -38,7 +38,7 @@ def test_conditions_on_a_partitioned_table_are_its_parts():
         "None of its conditions on public.events_2026 is one that an index could serve: body || status =."
     )
     assert said("select * from events", PART, rows=1_000_000, condition="") == (
-        "It reads public.events_2026 without a condition: all of its rows are needed."
+        "It reads public.events without a condition: all of its rows are needed."
     )
     assert said("select * from events where status <> $1", PART, condition="(status <> 'x'::text)") == (
         "Its conditions on public.events_2026 exclude values of status: no index on all rows narrows that down. Where"
@@ -54,7 +54,29 @@ def test_conditions_on_one_part_are_not_anothers():
     sql = "select * from events_2026 as one, events where one.body = $1"
     tried = IndexDefinition(PART, (IndexColumn("body"),))
     assert said(sql, NEXT, tried, rows=1_000_000, condition="") == (
-        "It reads public.events_2027 without a condition: all of its rows are needed."
+        "It reads public.events without a condition: all of its rows are needed."
+    )
+
+
+def test_a_small_part_that_is_read_with_all_others_is_no_cause():
+    small = facts(WHOLE, replace(PART, rows=50.0))
+    scan = {"Node Type": "Seq Scan", "Relation Name": PART.name, "Schema": "public", "Plan Rows": 50, "Total Cost": 9.0}
+    assert why_none("select id from events", small, {"Plan": scan}, {}, ()) == (
+        "It reads public.events without a condition: all of its rows are needed."
+    )
+
+
+@pytest.mark.parametrize("opclass", ["text_pattern_ops", "varchar_pattern_ops"])
+def test_an_index_of_prefixes_is_named_where_a_pattern_is_not_told(opclass):
+    prefixes = index("events_old_body", "body", opclasses=(opclass,), scans=7)
+    indexed = facts(replace(table("log", COLUMNS, oid=4), indexes=(prefixes,)))
+    scan = {
+        "Node Type": "Seq Scan", "Relation Name": "log", "Schema": "public", "Plan Rows": 9, "Total Cost": 9.0,
+        "Filter": "(body ~~ $1)",
+    }  # fmt: skip
+    assert why_none("select * from log where body like $1", indexed, {"Plan": scan}, {}, ()) == (
+        "events_old_body on public.log serves LIKE with a pattern that begins with a text; one that begins with a"
+        " wildcard would take a trigram index (pg_trgm)."
     )
 
 
