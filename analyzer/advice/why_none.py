@@ -173,8 +173,10 @@ def _read_whole(
             )
     upwards = oids_upwards(table, facts)
     on_it = [d for d in tried if d.table.oid in upwards]
-    if not on_it and not uses:
-        return f"Its own text asks nothing of {name}; a view or a function that reads it is not looked into."
+    bodies = some_of([d.body() for d in sorted(on_it, key=lambda d: (len(d.body()), d.body()))])
+    if not uses:
+        others = f" With those for other statements, {bodies}, it gets no cheaper." if on_it else ""
+        return f"Its own text asks nothing of {name}; a view or a function that reads it is not looked into.{others}"
     if not on_it and not conditions and not written:
         adds = "row security policies of the table add" if table.policies else "is not in its own text"
         return f"It reads {name} whole by a condition that no index could serve and that {adds}."
@@ -188,7 +190,6 @@ def _read_whole(
     if not on_it:
         asked = some_of(list(dict.fromkeys([*map(_shown, conditions)] or map(shown, written))))
         return f"None of its conditions on {name} is one that an index could serve: {asked}."
-    bodies = some_of([d.body() for d in sorted(on_it, key=lambda d: (len(d.body()), d.body()))])
     tables = some_of(list(dict.fromkeys(d.table.qualified_name for d in on_it)))
     return (
         f"Tried on {tables}: {bodies}. With none of them the planner expects to be any cheaper than reading it whole."
