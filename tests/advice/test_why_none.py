@@ -155,7 +155,7 @@ ITEMS = table("items", ("id|bigint|-1", "n|integer|50", "m|integer|50"))
         ("random() < $1 or n = $2", None),
         ("coalesce(n = $1, true)", "Send n = $1 only when"),
         ("coalesce(k = $1, true)", "Send (k = $1 OR k IS NULL) only when"),
-        ("coalesce(n = any($1), true)", "no list, or a NULL in it. Send n = ANY($1) only when there is one without NULL"),
+        ("coalesce(n = any($1), true)", "or a NULL in it. Send n = ANY($1) only when there is one without NULL"),
         ("coalesce(k = any($1::int[]), true)", "Send (k = ANY($1) OR k IS NULL) only when there is one without NULL"),
         ("coalesce(n = all($1), true)", None),
         ("coalesce(n <> any($1), true)", None),
