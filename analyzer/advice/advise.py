@@ -14,7 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from analyzer.advice.candidates.enumerate_indexes import workload_candidates
-from analyzer.advice.cautions import early_stop, searches_texts
+from analyzer.advice.cautions import early_stop
 from analyzer.advice.ddl import IndexDdl, create_indexes
 from analyzer.advice.planner import Names, Planner, Query, Refused, Resized, StatisticsPlanner
 from analyzer.advice.proved import CurvePoint, ProposedIndex, ProvedAdvice, StatementEffect
@@ -35,8 +35,9 @@ from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
 from analyzer.errors import BadInput, costing_only
 from analyzer.plans import Plan, PlanError, parse_plan
-from analyzer.plans.compare import plan_change
+from analyzer.plans.compare import PlanChange, plan_change
 from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.predicates import searches_texts
 from analyzer.statements.sampled_literals import texts_with_deciding_constants
 
 logger = logging.getLogger(__name__)
@@ -202,7 +203,7 @@ def _with_effects(
         weight = sum(o.weight for o in outcomes) or 1.0
         used = _as_one([id_ for o in outcomes for id_ in o.used], made)
         dearest = max(outcomes, key=lambda o: (abs(o.before - o.after), o.key))
-        change = None
+        change, changes = None, dict[int, PlanChange]()
         if used or abs(dearest.before - dearest.after) > 0.01 * max(1.0, dearest.before):
             plans = _plans(planner, by_key[dearest.key], names, without)
             if plans:
@@ -210,6 +211,11 @@ def _with_effects(
             if plans and used:
                 reasons = _doubts(statement, by_key[dearest.key].sql, facts, *plans)
                 doubts += [AtRisk(dearest.key, statement, used, why) for why in reasons]
+            for id_ in set(used) - set(_as_one(dearest.used, made)):
+                users = (o for o in outcomes if id_ in _as_one(o.used, made))
+                user = max(users, key=lambda o: (o.before - o.after, o.key))
+                if plans := _plans(planner, by_key[user.key], names, without):
+                    changes[id_] = plan_change(*plans)
         statement_effects.append(
             StatementEffect(
                 statement=statement,
@@ -217,10 +223,9 @@ def _with_effects(
                 cost_before=sum(o.weight * o.before for o in outcomes) / weight,
                 cost_after=sum(o.weight * o.after for o in outcomes) / weight,
                 indexes=used,
-                why_not=None
-                if used
-                else failed.get(statement) or next((o.why_not for o in outcomes if o.why_not), None),
+                why_not=None if used else failed.get(statement) or max(outcomes, key=lambda o: o.weight).why_not,
                 change=change,
+                changes=changes,
             )
         )
     effects = tuple(sorted(statement_effects, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pglast import ast
 
 from analyzer.advice.candidates.immutable import time_zone_column
-from analyzer.advice.candidates.specialised import PATTERNS, key_of, kind_of
+from analyzer.advice.candidates.specialised import key_of, kind_of
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.sizing.key_widths import fits_btree, key_bytes, too_wide
 from analyzer.plans.redact import redact_expression
 from analyzer.schema.facts import TableFacts
-from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
+from analyzer.statements.blocks import PATTERNS, Predicate, QueryBlock, TableUse
 from analyzer.statements.index_expressions import can_be_key, unqualified
 from analyzer.statements.shaping import ConstantRole, constants, is_surely_shaping, shapes
 from analyzer.statements.tree import Node, Unparsable, parse, walk, without_casts

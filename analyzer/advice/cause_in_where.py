@@ -134,7 +134,10 @@ def _coalesced(condition: Node, asked: Node, block: TableBlock, facts: SchemaFac
     """``coalesce(n = $1, true)``, ``(n = $1) IS NOT FALSE``: true where n is NULL, too."""
     if not _is_searched(asked):
         return None
-    if asked.kind not in (Kind.AEXPR_OP, Kind.AEXPR_LIKE, Kind.AEXPR_ILIKE) or not _is_plain_value(asked.rexpr):
+    is_list = asked.kind == Kind.AEXPR_OP_ANY and operator_name(asked) == "="
+    if not is_list and asked.kind not in (Kind.AEXPR_OP, Kind.AEXPR_LIKE, Kind.AEXPR_ILIKE):
+        return None
+    if not _is_plain_value(asked.rexpr):
         return None
     (name,) = block.own_columns(asked)
     sent = shown(asked)
@@ -143,8 +146,8 @@ def _coalesced(condition: Node, asked: Node, block: TableBlock, facts: SchemaFac
             return None
         sent = f"({sent} OR {quote_identifier(name)} IS NULL)"
     return (
-        f"{shown(condition)} is true of every row where there is no value. Send {sent} only when there is one: an"
-        f" index can serve that. {BUILT}"
+        f"{shown(condition)} is true of every row where there is no {'list, or a NULL in it' if is_list else 'value'}."
+        f" Send {sent} only when there is one{' without NULL' if is_list else ''}: an index can serve that. {BUILT}"
     )
 
 

@@ -1,11 +1,10 @@
 """What to know of an index before it is made, beside what it costs and saves."""
 
-from analyzer.advice.candidates.specialised import PATTERNS
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.sizing.key_widths import may_refuse_rows, too_wide_entry, undeclared_width
 from analyzer.plans import Plan, PlanNode
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.predicates import query_blocks
+from analyzer.statements.predicates import searches_texts
 
 SORTS = ("Sort", "Incremental Sort")
 READS_ALL = (*SORTS, "Aggregate", "Hash", "Materialize", "WindowAgg")
@@ -14,12 +13,6 @@ READS_ALL = (*SORTS, "Aggregate", "Hash", "Materialize", "WindowAgg")
 def of_definition(definition: IndexDefinition) -> list[str]:
     """Sentences."""
     return [too_wide_entry(definition)] if may_refuse_rows(definition) else [*undeclared_width(definition)]
-
-
-def searches_texts(sql: str, facts: SchemaFacts) -> bool:
-    """Whether it looks for pieces inside texts: how many match the planner can only guess."""
-    predicates = (p for block in query_blocks(sql, facts) for use in block.tables for p in use.predicates)
-    return any(p.operator in PATTERNS for p in predicates)
 
 
 def early_stop(sql: str, facts: SchemaFacts, before: Plan, after: Plan) -> str | None:

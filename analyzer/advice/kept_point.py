@@ -51,6 +51,7 @@ class KeptHurt:
     statement: str
     cost_before: float
     cost_after: float
+    values: str = ""  # with which, a word as ``values_of`` says
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,11 +168,14 @@ def why_these_columns(
         (equal if is_equal else rest).append((column, role))
     parts = []
     if equal:
-        names = and_list([c.name for c, _ in equal])
-        joined = all(r.joined and not r.equality for _, r in equal)
-        verb = "finds" if len(equal) == 1 else "find"
+        by_value = [column.name for column, role in equal if role.equality]
+        by_join = [column.name for column, role in equal if not role.equality]
+        said = [f"{and_list(by_value)} {_verb(by_value, 'find')} the rows by equality"] if by_value else []
+        if by_join:
+            what = "serve" if by_value else "find"
+            said.append(f"{and_list(by_join)} {_verb(by_join, what)} {'' if by_value else 'the rows by '}the join")
         first = f", so {_they(equal)} first" if rest else ""
-        parts.append(f"{names} {verb} the rows by {'the join' if joined else 'equality'}{first}")
+        parts.append(f"{and_list(said)}{first}")
     for column, role in rest:
         if _is_prefix(column):
             parts.append(f"{column.name} finds what starts with a text, compared byte by byte as LIKE 'x%' needs")
@@ -273,7 +276,7 @@ def _evidence(advice: ProvedAdvice, proposal: ProposedIndex, facts: SchemaFacts)
         together_with=tuple(
             p.ddl.name
             for _, p in advice.all_proposals
-            if p.ddl != proposal.ddl and any(e in p.effects for e in proposal.effects)
+            if p.ddl != proposal.ddl and used_by & {e.statement for e in p.effects}
         ),
         worth_per_day=chosen.worth,
         write_cost_per_day=chosen.write_cost_per_day,
@@ -301,6 +304,10 @@ def _evidence(advice: ProvedAdvice, proposal: ProposedIndex, facts: SchemaFacts)
             for d in replaced
         ),
     )
+
+
+def _verb(names: Sequence[str], verb: str) -> str:
+    return f"{verb}s" if len(names) == 1 else verb
 
 
 def _they(items: Sequence[Any]) -> str:

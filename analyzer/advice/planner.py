@@ -9,8 +9,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from pglast import ast
+
 from analyzer.advice.definition import IndexDefinition
 from analyzer.plans.work import PlanWork
+from analyzer.statements.tree import Unparsable, single_statement, walk
 from analyzer.values.column_statistics import ColumnStatistics
 
 NONE: frozenset[int] = frozenset()
@@ -39,10 +42,27 @@ class Query:
     calls: float | None = None  # counted since the counters' reset
 
 
+VALUES_IN_WORDS = {
+    "typical": "with a typical value",
+    "rare": "with a rare value",
+    "generic": "planned without values",
+    "sampled": "with values that were seen",
+}
+
+
 def values_of(key: str) -> str:
     """Of a query's key: "sampled", "typical", "rare" or "generic"; "" where it says nothing of values."""
     name = key.rpartition(":")[2].rstrip("0123456789")
-    return name if name in ("sampled", "typical", "rare", "generic") else ""
+    return name if name in VALUES_IN_WORDS else ""
+
+
+def has_open_limit(query: Query) -> bool:
+    """A generic plan whose LIMIT is a parameter: that it reads a tenth of the rows is no estimate, but a constant."""
+    statement = single_statement(query.sql)
+    if query.values is not None or isinstance(statement, Unparsable):
+        return False
+    limits = (node.limitCount for node in walk(statement) if isinstance(node, ast.SelectStmt))
+    return any(isinstance(node, ast.ParamRef) for limit in limits for node in walk(limit))
 
 
 @dataclass(frozen=True, slots=True)

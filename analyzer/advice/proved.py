@@ -24,6 +24,12 @@ class StatementEffect:
     indexes: tuple[int, ...] = ()  # planner's ids of the new ones it uses
     why_not: str | None = None
     change: PlanChange | None = None
+    # of new indexes that those plans do not use, by id: the change for the values with which they are used
+    changes: Mapping[int, PlanChange] = field(default_factory=dict)
+
+    def by_index(self, id_: int) -> "StatementEffect":
+        """As it stands with one of the indexes: the change is one that uses it."""
+        return replace(self, change=self.changes.get(id_, self.change))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ class CurvePoint:
             ProposedIndex(
                 chosen,
                 ddl,
-                tuple(e for e in self.effects if chosen.index.id in e.indexes),
+                tuple(e.by_index(chosen.index.id) for e in self.effects if chosen.index.id in e.indexes),
                 tuple(r for r in self.selection.at_risk if chosen.index.id in r.indexes),
             )
             for chosen, ddl in self.indexes

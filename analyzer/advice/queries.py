@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from analyzer.advice.planner import Query, Refused, StatisticsPlanner
+from analyzer.advice.planner import Query, Refused, StatisticsPlanner, has_open_limit
 from analyzer.advice.resolved_workload import (
     as_read,
     missing_table,
@@ -25,7 +25,8 @@ from analyzer.statements.resolution import size_class, structure
 from analyzer.values.choose import NoValues, choose_values, fixed_values
 from analyzer.values.column_values import ColumnValues, largest_partitions, of_partitions
 from analyzer.values.like_patterns import like_patterns
-from analyzer.values.partial_indexes import partial_values
+from analyzer.values.partial_indexes import HeldValue, PartialValue, partial_values
+from analyzer.values.rows_kept import limits_for_rows
 
 logger = logging.getLogger(__name__)
 
@@ -182,23 +183,30 @@ def _sampled(twin: StatisticsPlanner, generic: Query, samples: Sequence[str]) ->
 def _with_values(twin: StatisticsPlanner, generic: Query, facts: SchemaFacts, now: datetime) -> list[Query]:
     """Beside the generic plan one with typical and one with rare values, where the statistics have some.
 
-    The generic plan cannot use a partial index; where one tells the value, it is not the application's plan.
+    The generic plan cannot use a partial index; where one tells the value, it is not the application's plan. Nor is it
+    with a LIMIT, for which it takes a tenth of all rows.
     """
-    sets = chosen_values(twin, generic.sql, facts, now)
+    limits = limits_for_rows(generic.sql, generic.rows_per_call)
+    sets = chosen_values(twin, generic.sql, facts, now, limits)
     named = {name: replace(generic, key=f"{generic.key}:{name}", values=values) for name, values in sets.items()}
     planned = {name: query for name, query in named.items() if not isinstance(twin.plan(query), Refused)}
     if not planned:
         return [generic]
-    is_told = partial_values(generic.sql, parameter_columns(generic.sql, facts), facts)
+    is_told = has_open_limit(generic) or partial_values(generic.sql, parameter_columns(generic.sql, facts), facts)
     every = planned if is_told else {"generic": generic, **planned}
     whole = sum(SHARES[name] for name in every)
     return [replace(query, weight=query.weight * SHARES[name] / whole) for name, query in every.items()]
 
 
 def chosen_values(
-    twin: StatisticsPlanner, sql: str, facts: SchemaFacts, now: datetime
+    twin: StatisticsPlanner,
+    sql: str,
+    facts: SchemaFacts,
+    now: datetime,
+    told: Mapping[int, PartialValue] | None = None,
 ) -> dict[str, tuple[str | None, ...]]:
-    """Texts of the parameters' values by "typical" and "rare"; empty without parameters or statistics."""
+    """Texts of the parameters' values by "typical" and "rare"; empty without parameters or statistics. ``told``: what
+    is known of some."""
     types = twin.parameter_types(sql)
     if isinstance(types, Refused) or not types:
         return {}
@@ -214,7 +222,7 @@ def chosen_values(
             known = of_partitions((s, rows or 0.0) for s, rows in parts if s is not None)
         if known is not None:
             statistics[use.schema or "", use.table, use.column] = known
-    partial = partial_values(sql, uses, facts)
+    partial: dict[int, PartialValue | HeldValue] = {**(told or {}), **partial_values(sql, uses, facts)}
     sets = choose_values(uses, types, statistics, now, fixed_values(sql, facts), like_patterns(sql), partial=partial)
     return {} if isinstance(sets, NoValues) else {s.source: tuple(s.literals) for s in sets}
 

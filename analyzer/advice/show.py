@@ -7,9 +7,10 @@ from typing import Any
 from analyzer.advice.ddl import drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
 from analyzer.advice.kept_point import KeptDrop, KeptHurt, KeptIndex, KeptPoint, KeptRisk
+from analyzer.advice.planner import values_of
 from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Selection, SlowerQuery
-from analyzer.advice.show_sql import costs_words, set_as_sql
+from analyzer.advice.show_sql import costs_words, hurt_words, set_as_sql
 from analyzer.plans.compare import faster_words
 from analyzer.schema.quoting import comment
 from analyzer.schema.without_index import proof_words
@@ -66,7 +67,7 @@ def advice_as_text(
         lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {' '.join([drop.reason, *proof])}"]
         lines += [f"   {statement};" for statement in drop_index(drop.index, drop.table).statements]
     lines += _section("Dearer than before:", [
-        f"{named(h.statement)}: {costs_words(h.before, h.after)} (planned)" for h in advice.hurt
+        f"{named(h.statement)}: {hurt_words(h)}" for h in _hurt(advice.hurt)
     ])  # fmt: skip
     lines += _section("May run slower although the planner expects less:", [
         f"{named(r.statement)}: {r.reason}" for r in advice.at_risk
@@ -197,7 +198,7 @@ def _index_as_json(proposal: ProposedIndex, times: MeasuredTimes) -> dict[str, A
 
 
 def _hurt(hurt: Iterable[SlowerQuery]) -> tuple[KeptHurt, ...]:
-    return tuple(KeptHurt(h.statement, h.before, h.after) for h in hurt)
+    return tuple(KeptHurt(h.statement, h.before, h.after, values_of(h.key)) for h in hurt)
 
 
 def _at_risk(at_risk: Iterable[AtRisk]) -> tuple[KeptRisk, ...]:

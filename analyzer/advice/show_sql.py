@@ -7,6 +7,7 @@ sentence ends its comment.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analyzer.advice.kept_point import KeptDrop, KeptHurt, KeptIndex
+from analyzer.advice.planner import VALUES_IN_WORDS
 from analyzer.advice.rollout.script import colons_apart
 from analyzer.plans.compare import cost_figure, cost_words
 from analyzer.schema.quoting import comment
@@ -20,10 +21,7 @@ def set_as_sql(
     assumed: Mapping[str, str] | None = None,
 ) -> str:
     """One statement at a time, outside a transaction. ``assumed``: statement and what of its plan is."""
-    warnings = [
-        f"Dearer than before: {each.statement}: {costs_words(each.cost_before, each.cost_after)} (planned)"
-        for each in hurt
-    ]
+    warnings = [f"Dearer than before: {each.statement}: {hurt_words(each)}" for each in hurt]
     warnings += [f"Assumed: {statement}: {what}." for statement, what in sorted((assumed or {}).items())]
     head = "".join(map(comment, warnings))
     parts = [*map(_with_figures, indexes), *map(_drop, drops)]
@@ -41,6 +39,12 @@ def statements_as_sql(statements: Sequence[str]) -> str:
 def costs_words(before: float, after: float) -> str:
     """ "cost 1,000 becomes 10, 100x cheaper"."""
     return f"cost {cost_figure(before)} becomes {cost_figure(after)}, {cost_words(before, after)}"
+
+
+def hurt_words(hurt: KeptHurt) -> str:
+    """ "cost 10 becomes 20, 2.0x dearer with a rare value (planned)": of other values, the statement may be cheaper."""
+    values = VALUES_IN_WORDS.get(hurt.values, "")
+    return f"{costs_words(hurt.cost_before, hurt.cost_after)}{values and f' {values}'} (planned)"
 
 
 def _with_figures(index: KeptIndex) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pglast import ast
 
+from analyzer.advice.candidates.specialised import prefix_indexes
 from analyzer.advice.cause_in_plan import in_filter, over_tables
 from analyzer.advice.cause_in_text import (
     INDEXABLE,
@@ -150,13 +151,17 @@ def _read_whole(
 ) -> str:
     table = scan.table
     name = table.qualified_name
-    if small := small_table_reason(table):
-        return small
     uses = _uses_of(table, blocks, facts)
     conditions = [p for _, u in uses for p in u.predicates]
     ratio = scan.rows / table.rows if table.rows else None
     written = conditions_on(blocks_with(sql, table, [u for _, u in uses], facts))
-    if uses and not conditions and not written and not scan.filter:
+    is_asked = bool(not uses or conditions or written or scan.filter)
+    if not is_asked and table.parent_oid is not None:  # small itself, one of many parts that are read
+        named = facts.find_table(uses[0][1].name, uses[0][1].schema or None) or table
+        return f"It reads {named.qualified_name} without a condition: all of its rows are needed."
+    if small := small_table_reason(table):
+        return small
+    if not is_asked:
         return f"It reads {name} without a condition: all of its rows are needed."
     if ratio is not None and ratio >= MANY_RATIO:
         return (
@@ -174,8 +179,10 @@ def _read_whole(
             )
     upwards = oids_upwards(table, facts)
     on_it = [d for d in tried if d.table.oid in upwards]
-    if not on_it and not uses:
-        return f"Its own text asks nothing of {name}; a view or a function that reads it is not looked into."
+    bodies = some_of([d.body() for d in sorted(on_it, key=lambda d: (len(d.body()), d.body()))])
+    if not uses:
+        others = f" With those for other statements, {bodies}, it gets no cheaper." if on_it else ""
+        return f"Its own text asks nothing of {name}; a view or a function that reads it is not looked into.{others}"
     if not on_it and not conditions and not written:
         adds = "row security policies of the table add" if table.policies else "is not in its own text"
         return f"It reads {name} whole by a condition that no index could serve and that {adds}."
@@ -183,14 +190,24 @@ def _read_whole(
         reason := next(filter(None, (skipped_for_its_constant(use, table, refused) for _, use in uses)), None)
     ):
         return reason
+    if not on_it and (prefixed := _prefix_index(conditions, table)):
+        return (
+            f"{prefixed} on {name} serves LIKE with a pattern that begins with a text; one that begins with a wildcard"
+            " would take a trigram index (pg_trgm)."
+        )
     if not on_it:
         asked = some_of(list(dict.fromkeys([*map(_shown, conditions)] or map(shown, written))))
         return f"None of its conditions on {name} is one that an index could serve: {asked}."
-    bodies = some_of([d.body() for d in sorted(on_it, key=lambda d: (len(d.body()), d.body()))])
     tables = some_of(list(dict.fromkeys(d.table.qualified_name for d in on_it)))
     return (
         f"Tried on {tables}: {bodies}. With none of them the planner expects to be any cheaper than reading it whole."
     )
+
+
+def _prefix_index(conditions: Sequence[Predicate], table: TableFacts) -> str | None:
+    """The one in use for LIKE with a pattern that the text does not hold: no trigrams are tried beside it."""
+    indexes = (index for p in conditions if p.operator == "like" for index in prefix_indexes(table, p.column))
+    return next((index.name for index in indexes), None)
 
 
 def _shown(predicate: Predicate) -> str:

@@ -1,7 +1,7 @@
 """Findings, suggestions and sums of a window -> what a person is told about it.
 
 ``new``      opened in the window (first seen, or back after it was gone), also when gone again by its end without a
-             measured gain: an incident
+             measured gain: an incident, which an info is not
 ``worse``    open before, and costs at least half as much again as a day before (see LIMITS), is more severe or stands
              for more things
 ``fixed``    closed in the window: open before, or with a measured gain; not what nobody could look at any more
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from analyzer.checks import Threshold
+from analyzer.findings import Severity
 from analyzer.words.durations import DAY_S, allows_daily_rate
 
 LIMITS = {
@@ -253,7 +254,7 @@ def change_of(finding: ReportedFinding, start: datetime, end: datetime) -> str:
     # One that was closed and reopened within the window is no news when it was open at its beginning.
     is_new = opened_at > start and not (finding.was_open_before and finding.first_seen <= start)
     if is_new and not (is_closed and finding.is_gain):
-        return "new"
+        return "" if is_closed and finding.severity <= Severity.INFO else "new"
     if is_closed:
         return "fixed" if finding.is_mended else ""
     if finding.worse:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 # How a column is compared. "eq" .. "is_false" and the ranges can be index conditions of a B-tree.
 EQUALITY = frozenset({"eq", "in", "any", "in_subquery", "is_null", "is_true", "is_false"})
 RANGE = frozenset({"lt", "gt", "between", "like_prefix"})
+PATTERNS = frozenset({"like", "like_leading", "ilike", "regex"})  # pieces inside texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pglast import ast
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.blocks import ParameterUse, QueryBlock
+from analyzer.statements.blocks import PATTERNS, ParameterUse, QueryBlock
 from analyzer.statements.reader import BlockReader
 from analyzer.statements.tree import Node, Unparsable, name_parts, single_statement, walk
 
@@ -17,6 +17,12 @@ from analyzer.statements.tree import Node, Unparsable, name_parts, single_statem
 def query_blocks(sql: str, facts: SchemaFacts | None = None) -> list[QueryBlock]:
     """Every block of the statement, outermost first; empty where the text is not one plannable statement."""
     return list(_read(sql, facts)[0])
+
+
+def searches_texts(sql: str, facts: SchemaFacts | None = None) -> bool:
+    """Whether it looks for pieces inside texts: how many match the planner can only guess."""
+    predicates = (p for block in query_blocks(sql, facts) for use in block.tables for p in use.predicates)
+    return any(p.operator in PATTERNS for p in predicates)
 
 
 def parameter_columns(sql: str, facts: SchemaFacts | None = None) -> dict[int, ParameterUse]:

@@ -19,20 +19,30 @@ ALLOWED = frozenset({
     "tcn", "tsm_system_rows", "tsm_system_time", "unaccent", "vector",
 })  # fmt: skip
 TRIGRAMS = "pg_trgm"
+TRIGRAMS_BEFORE_14 = "1.5"  # what CREATE EXTENSION makes there
 BUILT_IN = frozenset({"plpgsql"})
 NEEDS = {"earthdistance": ("cube",)}
 NOT_HERE = "PGL01"  # SQLSTATE of a stand-in that was called
 
 
 def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts) -> dict[str, str]:
-    """As superuser, before anything else is in the database. Missing ones with the reason."""
-    available = {name for (name,) in connection.execute("select name from pg_catalog.pg_available_extensions")}
+    """As superuser, before anything else is in the database. Missing ones with the reason.
+
+    In the server's own version where there is a way to it: pg_trgm knows = from 1.6 on, and a planner that does plans
+    what the server cannot.
+    """
+    versions = connection.execute("select name, version from pg_catalog.pg_available_extension_versions").fetchall()
+    available = {name for name, _ in versions}
     installed: set[str] = set()
     missing: dict[str, str] = {}
     schemas = dict(facts.extensions)
     for schema in sorted({schema for _, schema in facts.extensions} - {"public"}):
         if not schema.startswith("pg_"):
             connection.execute(f"create schema if not exists {quote_identifier(schema)} authorization {ROLE}".encode())
+
+    def make(name: str, schema: str, version: str | None) -> None:
+        exactly = f" version {quote_literal(version)}" if version and (name, version) in versions else ""
+        connection.execute(f'create extension "{name}" with schema {quote_identifier(schema)}{exactly}'.encode())
 
     def create(name: str) -> None:
         if name in installed or name in BUILT_IN:
@@ -42,9 +52,8 @@ def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts
             return
         for needed in NEEDS.get(name, ()):
             create(needed)
-        statement = f'create extension "{name}" with schema {quote_identifier(schemas.get(name, "public"))}'
         try:
-            connection.execute(statement.encode())
+            make(name, schemas.get(name, "public"), facts.extension_versions.get(name))
             installed.add(name)
         except psycopg.Error as error:
             missing[name] = error.diag.message_primary or "it could not be created"
@@ -52,7 +61,7 @@ def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts
     for name, _ in facts.extensions:
         create(name)
     if TRIGRAMS not in installed and TRIGRAMS in available:  # beside the server's: to try what CREATE EXTENSION brings
-        connection.execute(f'create extension "{TRIGRAMS}" with schema {SCHEMA}'.encode())
+        make(TRIGRAMS, SCHEMA, TRIGRAMS_BEFORE_14 if facts.server_version_num < 140_000 else None)
     return missing
 
 

@@ -24,7 +24,7 @@ from analyzer.values.assumed import (
 )
 from analyzer.values.column_values import ColumnValues, Statistics
 from analyzer.values.documents import contained, values_at_paths
-from analyzer.values.like_patterns import LikePattern
+from analyzer.values.like_patterns import PLAIN_TEXT, LikePattern
 from analyzer.values.partial_indexes import HeldValue, PartialValue
 
 __all__ = ["ColumnValues", "NoValues", "Statistics", "ValueSet", "array_literal", "choose_values", "fixed_values"]
@@ -167,16 +167,19 @@ def _key(use: ParameterUse) -> Key:
 def _of_patterns(
     patterns: Sequence[LikePattern], uses: Mapping[int, ParameterUse], statistics: Statistics, is_rare: bool
 ) -> tuple[dict[int, str], list[str]]:
-    """Parameter -> text of the LIKE patterns whose column has statistics, and what was assumed of them."""
+    """Parameter -> text of the LIKE patterns, and what was assumed of them. None of a column whose statistics should be
+    there; a plain text where ANALYZE keeps no values, since one without a wildcard is an equality."""
     literals: dict[int, str] = {}
     assumptions: list[str] = []
     for pattern in patterns:
         use = next((u for n in pattern.parameters if (u := uses.get(n)) and u.table and u.column), None)
         known = statistics.get(_key(use)) if use else None
+        if use is not None and known is None:
+            continue
         values = (known.rare if is_rare else known.typical) if known else []
-        if values:
-            literals |= pattern.literals(values[0], is_rare)
-            assumptions += filter(None, [pattern.assumption(is_rare)])
+        literals |= pattern.literals(values[0] if values else PLAIN_TEXT, is_rare)
+        why = f"{_why_without(use, statistics)}: a plain text was taken for it" if use and not values else ""
+        assumptions += filter(None, [pattern.assumption(is_rare), why])
     return literals, assumptions
 
 

@@ -19,6 +19,7 @@ Shape = Literal["prefix", "suffix", "contained", "exact"]
 TEXT_CHARACTERS = 3  # judgement: short enough to match, long enough for an index (pg_trgm needs three, too)
 RARE_CHARACTERS = 12  # judgement: a name typed whole, by somebody who looks for one thing
 WRAPPERS = ("upper", "lower", "unaccent", "like_escape")
+PLAIN_TEXT = "abc"  # where no value is known
 KINDS = (enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE)
 EXAMPLES: dict[Shape, str] = {"prefix": "abc%", "suffix": "%abc", "contained": "%abc%", "exact": "abc"}
 

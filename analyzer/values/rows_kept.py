@@ -10,7 +10,7 @@ from pglast import ast
 
 from analyzer.schema.facts import SchemaFacts, distinct_values
 from analyzer.statements.blocks import ParameterUse
-from analyzer.statements.predicates import query_blocks
+from analyzer.statements.predicates import query_blocks, searches_texts
 from analyzer.statements.tree import single_statement
 from analyzer.values.assumed import LIMIT_VALUE, OFFSET_VALUE, limit_values
 from analyzer.values.column_values import ColumnValues, Statistics
@@ -51,13 +51,18 @@ def values_for_rows(
 
 
 def limits_for_rows(sql: str, rows_per_call: float | None) -> dict[int, PartialValue]:
-    """LIMIT of the whole statement, where more rows a call come out than the limit that is taken else."""
+    """LIMIT of the whole statement, where its rows per call tell it: they are above the limit that is taken else, the
+    same whole number in each call, or at most one."""
     statement = single_statement(sql)
-    if not isinstance(statement, ast.SelectStmt) or not rows_per_call or rows_per_call <= int(LIMIT_VALUE):
+    if not isinstance(statement, ast.SelectStmt) or not rows_per_call:
+        return {}
+    is_whole = rows_per_call == int(rows_per_call) and not searches_texts(sql)  # how many match nobody can estimate
+    if not is_whole and 1 < rows_per_call <= int(LIMIT_VALUE):
         return {}
     size = str(min(MOST_LIMIT, math.ceil(rows_per_call)))
-    limits = limit_values(statement, size, OFFSET_VALUE)
-    return {n: PartialValue(v, f"${n}: LIMIT as large as its rows per call") for n, v in limits.items() if v == size}
+    number = next((n for n, value in limit_values(statement, "limit", OFFSET_VALUE).items() if value == "limit"), None)
+    said = f"${number}: LIMIT as large as its rows per call"
+    return {} if number is None else {number: PartialValue(size, said)}
 
 
 def _equal(known: ColumnValues, share: float, rows: float) -> str | None:

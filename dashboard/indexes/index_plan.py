@@ -12,6 +12,7 @@ from analyzer.advice.code.change import Change, creation, removal
 from analyzer.advice.definition import definition_key
 from analyzer.advice.gain import gain_from_json, gain_words
 from analyzer.advice.kept_point import KeptDrop, KeptIndex, KeptPoint, readable
+from analyzer.advice.planner import VALUES_IN_WORDS
 from analyzer.advice.rollout.script import Rollout, rollout
 from analyzer.advice.show_sql import index_as_sql, set_as_sql, statements_as_sql
 from analyzer.models import AdviceRun, Statement, SuggestionRecord
@@ -185,7 +186,10 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         ddl=set_as_sql(left.indexes, left.drops, said.hurt, result.get("assumed")),
         rollout=_rollout(left, facts, run, now) if facts else None,
         is_whole=chosen.number == len(points) - 1 and readable(kept[-1:])[1] == 0,
-        hurt=tuple(StatementNote(names[h.statement], "", h.cost_before, h.cost_after) for h in said.hurt),
+        hurt=tuple(
+            StatementNote(names[h.statement], VALUES_IN_WORDS.get(h.values, ""), h.cost_before, h.cost_after)
+            for h in said.hurt
+        ),
         at_risk=tuple(StatementNote(names[r.statement], r.reason) for r in said.at_risk),
         why_not=tuple(
             [StatementNote(names[s["statement"]], s["why_not"], s["cost_before"]) for s in not_helped[:WHY_NOT_SHOWN]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from analyzer.advice.gain import by_cost
 from analyzer.advice.outcome import Measured, StatementOutcome, statement_from_json
 from analyzer.advice.planned_evidence import NeedlessIndex, PlannedEvidence
+from analyzer.advice.planner import VALUES_IN_WORDS
 from analyzer.advice.rollout.script import DISK_FACTOR
 from analyzer.advice.show import LEAST_WRITE_RATIO
 from analyzer.models import Statement, SuggestionRecord
@@ -14,12 +15,6 @@ from analyzer.words.durations import span_words
 from dashboard.templatetags.quantities import count, duration, percent, short_count
 
 STATEMENTS_SHOWN = 50
-_VALUES = {
-    "": "planned for any value",
-    "typical": "with a typical value",
-    "rare": "with a rare value",
-    "sampled": "with values that were seen",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +131,12 @@ def evidence_of(suggestion: SuggestionRecord) -> Evidence:
         helped=tuple(helped[:STATEMENTS_SHOWN]),
         more_helped=max(0, len(helped) - STATEMENTS_SHOWN),
         hurt=tuple(
-            HurtRow(names[s.fingerprint], s.cost_before, s.cost_after, _VALUES.get(s.values.rstrip("0123456789"), ""))
+            HurtRow(
+                names[s.fingerprint],
+                s.cost_before,
+                s.cost_after,
+                VALUES_IN_WORDS.get(s.values.rstrip("0123456789"), "planned for any value"),
+            )
             for s in said.hurt
         ),
         at_risk=tuple(dict.fromkeys(RiskRow(names[r.fingerprint], r.reason) for r in said.at_risk)),

@@ -2,9 +2,8 @@
 
 import pytest
 
-from analyzer.advice.planner import Query
+from analyzer.advice.planner import Query, has_open_limit
 from analyzer.advice.selection.risk import doubt, slower
-from analyzer.advice.selection.set_figures import has_open_limit
 from analyzer.plans import parse_plan
 from analyzer.plans.work import PlanWork, WorkWeights
 

@@ -63,6 +63,30 @@ def test_choice_is_the_best_of_all_subsets(seed):
     assert found.bound_ratio <= (0.026 if budget is None else 0.008)
 
 
+class UnderLimit(TablePlanner):
+    """With (a) there the planner takes it for q, where (b) costs less: what a LIMIT leaves unread is put on top."""
+
+    def plan(self, query, indexes=frozenset(), without=frozenset()):
+        planned = super().plan(query, indexes, without)
+        first = next(id_ for (_, body), id_ in self._ids.items() if body == "(a)")
+        return (
+            replace(planned, total_cost=500.0, used=frozenset({first}))
+            if query.key == "q" and first in indexes
+            else planned
+        )
+
+
+def test_an_index_that_no_plan_uses_beside_the_others_is_left_out():
+    schema = shop()
+    first, second = definition(schema.tables[0], "a"), definition(schema.tables[0], "b")
+    queries = [Query(key, key, "SELECT id, a, b, c, d, e, f FROM t0", 100.0) for key in "qr"]
+    planner = UnderLimit({"q": [(1000.0, ()), (10.0, ("(b)",))], "r": [(1000.0, ()), (10.0, ("(a)",))]}, {})
+    found = select(queries, [first, second], planner, schema)
+    assert [c.index.definition.body() for c in found.chosen] == ["(a)"]
+    assert [(q.after, len(q.used)) for q in found.queries] == [(500.0, 1), (10.0, 1)]
+    assert found.size_bytes == 1_000_000
+
+
 def test_indexes_that_help_only_together_are_found():
     schema = shop()
     first, second = definition(schema.tables[0], "a"), definition(schema.tables[1], "b")

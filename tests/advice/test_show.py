@@ -12,6 +12,7 @@ from analyzer.advice.proved import CurvePoint, ProposedIndex, ProvedAdvice, Stat
 from analyzer.advice.rules.suggest import Advice, WorkloadStatement, suggest_indexes
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Selection, SlowerQuery
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text, curve_as_json
+from analyzer.plans.compare import PlanChange
 from tests.advice.builders import facts, table
 from tests.advice.table_planner import TablePlanner
 
@@ -168,3 +169,25 @@ def test_indexes_that_serve_a_statement_together_name_each_other():
     together = StatementEffect("t", 1.0, 10.0, 5.0, (1, 2))
     both = advice_of(*(ProposedIndex(p.chosen, p.ddl, (together,)) for p in (one, other)))
     assert evidence_of(both) == {"(a)": (["t"], [], ["ix_orders_b"]), "(b)": (["t"], [], ["ix_orders_a"])}
+
+
+def test_an_index_is_shown_with_a_plan_that_uses_it():
+    """Another index serves the values that gain most; this one some others."""
+    first, second = proposal("a", 1), proposal("b", 2)
+    most, others = PlanChange(("x became y",), 9.0, 1.0), PlanChange(("x became z",), 9.0, 5.0)
+    effect = StatementEffect("s", 1.0, 9.0, 2.0, (1, 2), change=most, changes={2: others})
+    made = tuple((p.chosen, p.ddl) for p in (first, second))
+    shown = CurvePoint(None, selection(), made, (effect,)).proposals
+    assert [[e.change for e in p.effects] for p in shown] == [[most], [others]]
+    together = planned_suggestions(advice_of(*shown), Advice([], {}), [], FACTS, [])[1]
+    assert [evidence.together_with for evidence in together.values()] == [(second.ddl.name,), (first.ddl.name,)]
+
+
+def test_who_loses_is_said_with_the_values_it_loses_with():
+    advice = ProvedAdvice(selection(hurt=(SlowerQuery("t:rare", "t", 1.0, 2.0),)), (), ())
+    said = "t: cost 1.00 becomes 2.00, 2.0x dearer with a rare value (planned)\n"
+    assert said in advice_as_text(advice)
+    assert f"-- Dearer than before: {said}" in advice_as_sql(advice)
+    assert advice_as_json(advice)["hurt"] == [
+        {"statement": "t", "cost_before": 1.0, "cost_after": 2.0, "values": "rare"}
+    ]

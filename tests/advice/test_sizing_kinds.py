@@ -1,6 +1,7 @@
 """Sizes of indexes of every kind, and statistics of expressions, against what PostgreSQL 18 makes of 30,000 rows."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from analyzer.advice.sizing.elements import gin_keys
 from analyzer.advice.sizing.keys import KeyColumn, _interval_widths, skewed_values
 from analyzer.advice.sizing.size import btree_height, btree_index_size, index_size_bytes
 from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.schema.storage import StorageFacts
 from analyzer.statements.index_predicates import ImpliedValues, held_by
 from analyzer.values.column_statistics import ColumnStatistics
 from analyzer.values.expression_statistics import (
@@ -217,3 +219,17 @@ def test_no_part_of_documents_has_more_values_than_there_are_documents(type_oid,
     found = gin_keys(KeyColumn("x", type_oid, type_name, statistics, opclass=opclass), 100_000)
     assert found is not None
     assert sum(key.values.count for key in found) == pytest.approx(keys, abs=2)
+
+
+def test_a_gin_index_on_documents_too_wide_for_statistics_is_as_large_as_they_are():
+    """15 built 45, 5.3 and 6.4 MB where texts take 24.6 MB of TOAST, 8.2 MB of it, and 7 MB of heap."""
+    known = ColumnStatistics(n_distinct=-1.0, avg_width_bytes=18)
+    whole = replace(
+        table("t", ("id|bigint|-1", "body|text|-1"), rows=6_000), storage=StorageFacts(toast_bytes=24_576_000)
+    )
+    trigrams = IndexDefinition(whole, (IndexColumn("body", opclass="gin_trgm_ops"),), "gin")
+    size = index_size_bytes(trigrams, {"body": known})
+    assert 24_576_000 < size < 25_000_000
+    inline = replace(trigrams, table=replace(whole, storage=StorageFacts(toast_bytes=0)))
+    assert 8_000_000 < index_size_bytes(inline, {"body": replace(known, avg_width_bytes=1_393)}) < 8_600_000
+    assert index_size_bytes(trigrams, {"body": ColumnStatistics()}) is None  # never analysed

@@ -521,3 +521,12 @@ def test_a_statement_we_fail_on_says_so_and_the_others_are_advised_on(monkeypatc
     found = suggest_indexes([ours, statement("select * from orders where code = $1")], SHOP)
     assert [s.name for s in found.suggestions] == ["ix_orders_code"]
     assert found.reasons == {ours.fingerprint: "pgLoupe could not work on this statement (TypeError)."}
+
+
+def test_a_column_of_the_join_beside_one_of_equality_finds_no_rows_by_it():
+    definition = IndexDefinition(ORDERS, (IndexColumn("status"), IndexColumn("customer_id")))
+    joined = "select 1 from orders o join customers c on c.id = o.customer_id where {}"
+    said = why_these_columns(definition, [joined.format("o.status = $1")], (), SHOP)
+    assert said == "status finds the rows by equality and customer_id serves the join."
+    alone = IndexDefinition(ORDERS, (IndexColumn("customer_id"),))
+    assert why_these_columns(alone, [joined.format("c.id = $1")], (), SHOP) == "customer_id finds the rows by the join."

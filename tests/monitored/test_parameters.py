@@ -105,6 +105,15 @@ def test_a_real_run_tells_where_the_wildcard_stands(ran: str, expected: list[tup
     assert any(s.assumptions for s in sets) == (ran == "$1")
 
 
+def test_a_pattern_on_texts_too_wide_to_keep_is_no_equality() -> None:
+    wide = {("", "t", "body"): ColumnValues((), (), ()), ("", "t", "gone"): ColumnValues((), (), (), null_frac=1.0)}
+    for sql, like in (("body like $1", ("abc%",)), ("gone ilike '%' || $1", ("abc",)), ("a || b like $1", ("abc%",))):
+        statement = f"select * from t where {sql}"
+        sets = choose_values(parameter_columns(statement), ["text"], wide, NOW, {}, like_patterns(statement))
+        assert not isinstance(sets, NoValues)
+        assert sets[0].literals == like
+
+
 def test_assumed_patterns_and_list_lengths_are_told() -> None:
     sql = "select * from t where status like $1 and id = any($2::int[])"
     sets = chosen(sql, "text", "integer[]")

@@ -176,7 +176,12 @@ def test_limit_is_not_below_the_rows_of_a_call() -> None:
     sql = "select * from t limit $1"
     assert {n: one.value for n, one in limits_for_rows(sql, 93.2).items()} == {1: "94"}
     assert {n: one.value for n, one in limits_for_rows(sql, 1e6).items()} == {1: "1000"}
-    assert limits_for_rows(sql, 10.0) == limits_for_rows(sql, None) == {}
+    assert {n: one.value for n, one in limits_for_rows(sql, 3.0).items()} == {1: "3"}  # in each call: no chance
+    assert {n: one.value for n, one in limits_for_rows(sql, 0.4).items()} == {1: "1"}
+    assert limits_for_rows(sql, 2.5) == limits_for_rows(sql, None) == limits_for_rows(sql, 0.0) == {}
+    search = "select * from t where name like $1 order by n limit $2 offset $3"
+    assert limits_for_rows(search, 3.0) == {}  # as many as match, perhaps
+    assert {n: one.value for n, one in limits_for_rows(search, 0.4).items()} == {2: "1"}
     assert limits_for_rows("select * from (select 1 limit $1) s", 93.2) == {}
 
 

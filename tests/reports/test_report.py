@@ -37,6 +37,8 @@ def finding(**fields) -> ReportedFinding:
         ({"first_seen": END}, "new"),
         ({"first_seen": END + HOUR}, ""),  # tomorrow's
         ({"first_seen": START + HOUR, "closed_at": END - HOUR}, "new"),  # came and went: nobody was told yet
+        ({"first_seen": START + HOUR, "closed_at": END - HOUR, "severity": 1}, ""),  # no incident
+        ({"first_seen": START + HOUR, "closed_at": END + HOUR, "severity": 1}, "new"),
         ({"first_seen": START + HOUR, "closed_at": END - HOUR, "is_gain": True}, "fixed"),  # by somebody
         ({"first_seen": START + HOUR, "closed_at": END - HOUR, "gone": "the time is no less"}, "new"),
         ({"first_seen": START + HOUR, "closed_at": END + HOUR, "is_gain": True}, "new"),

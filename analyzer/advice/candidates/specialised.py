@@ -4,7 +4,7 @@ PostgreSQL's operator classes (the manual, 11.10 and the chapters of GIN, GiST a
 operator of which type.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from pglast import ast
@@ -13,13 +13,12 @@ from analyzer.advice.candidates.immutable import is_surely_immutable
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need
 from analyzer.checks.column_widths import declared
-from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.blocks import Predicate
+from analyzer.statements.blocks import PATTERNS, Predicate
 from analyzer.statements.index_expressions import can_be_key, unqualified
 from analyzer.statements.tree import Node, Unparsable, function_name, name_parts, operator_name, parse
 
-PATTERNS = frozenset({"like", "like_leading", "ilike", "regex"})
 TRIGRAMS = "pg_trgm"
 SIMILAR = frozenset({"%", "<%", "%>", "<<%", "%>>"})
 ARRAY_OPERATORS = frozenset({"@>", "<@", "&&"})
@@ -98,6 +97,14 @@ def special_indexes(table: TableFacts, predicate: Predicate, extensions: Collect
     if kind == "plane" and text in PLANE_OPERATORS:
         specials.append(Special("gist", key))
     return specials
+
+
+def prefix_indexes(table: TableFacts, column: str) -> Iterator[IndexFacts]:
+    """Those in use that know what begins with a text, whatever the collation."""
+    return (
+        i for i in table.indexes
+        if i.is_usable and i.scans and i.columns[0] == column and i.opclasses[:1] and "pattern_ops" in i.opclasses[0]
+    )  # fmt: skip
 
 
 def key_of(predicate: Predicate) -> IndexColumn | None:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, permutations
 
 from analyzer.advice.candidates.specialised import (
-    PATTERNS,
     TRIGRAMS,
     Special,
     key_of,
     kind_of,
     prefix_class,
+    prefix_indexes,
     special_indexes,
 )
 from analyzer.advice.definition import IndexColumn, IndexDefinition
@@ -21,7 +21,7 @@ from analyzer.checks import Threshold
 from analyzer.checks.column_widths import has_btree
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.blocks import OrderTerm, Predicate, QueryBlock, TableUse
+from analyzer.statements.blocks import PATTERNS, OrderTerm, Predicate, QueryBlock, TableUse
 from analyzer.statements.index_expressions import can_be_key, unqualified
 from analyzer.statements.tree import Unparsable, parse
 
@@ -81,7 +81,7 @@ class TableCandidates:
         for predicate in self.use.predicates:
             if predicate.operator == "like_prefix" and predicate.column not in self.too_wide:
                 continue  # a B-tree is less work to keep than trigrams
-            if predicate.operator == "like" and self._has_prefix_index(predicate.column):
+            if predicate.operator == "like" and any(prefix_indexes(self.table, predicate.column)):
                 continue  # it is in use, and tells what is asked for where the text does not
             for special in special_indexes(self.table, predicate, self.facts.extensions):
                 yield from self._special(special)
@@ -197,12 +197,6 @@ class TableCandidates:
         """A GIN index of the default class knows what jsonb_path_ops does, and is there."""
         return special.key.opclass == "jsonb_path_ops" and any(
             i.is_usable and i.method == "gin" and i.predicate is None and i.columns == (special.key.name,)
-            for i in self.table.indexes
-        )
-
-    def _has_prefix_index(self, name: str) -> bool:
-        return any(
-            i.is_usable and i.scans and i.columns[0] == name and i.opclasses[:1] and "pattern_ops" in i.opclasses[0]
             for i in self.table.indexes
         )
 

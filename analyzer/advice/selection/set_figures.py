@@ -1,10 +1,10 @@
 """A chosen set in figures: what each index is worth, what each query gains, who is hurt, at risk or gets nothing."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
-from pglast import ast
-
-from analyzer.advice.planner import Query, Refused
+from analyzer.advice.planner import Refused, has_open_limit
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.costs import SAME
 from analyzer.advice.selection.pruning import worth
@@ -15,7 +15,6 @@ from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
 from analyzer.errors import costing_only
 from analyzer.schema.page_layout import PAGE_BYTES
-from analyzer.statements.tree import Unparsable, single_statement, walk
 from analyzer.words.sizes import size_words
 
 LIMITS = {"hurt": Threshold(0.10, "cost / cost", "judgement: below it the planner's own errors are larger")}
@@ -30,12 +29,18 @@ def selection(
     bound_ratio: float | None,
     budget_bytes: int | None,
 ) -> Selection:
-    """Each query is planned once more with the whole set, whatever was concluded before."""
+    """Each query is planned once more with the whole set, whatever was concluded before. What no plan uses then is left
+    out: under a LIMIT the planner's own cost may prefer another of them to the one that costs least to the end.
+    """
     book, search = task.book, task.search
+    gone = frozenset(d.index.oid for d in dropped) - book.without
+    then = {q: book.ask(q, chosen, gone) for q in range(len(task.queries)) if gone}  # without the dropped
+    in_use = (book.plan_unscreened(q, chosen).used for q in range(len(task.queries)) if chosen)
+    in_use_then = (book.mask(getattr(answer, "used", ())) for answer in then.values())
+    chosen &= reduce(or_, (*in_use, *in_use_then), 0)
     outcomes: list[QueryOutcome] = []
     users: dict[int, list[str]] = {n: [] for n in bits(chosen)}
     hurt, at_risk = [], []
-    gone = frozenset(d.index.oid for d in dropped) - book.without
     for q, query in enumerate(task.queries):
         if q in book.refused and not search.alternatives[q].base:
             task_reason = book.refused[q]
@@ -47,8 +52,7 @@ def selection(
             entry = book.plan_unscreened(q, chosen)
             after, used = entry.cost, entry.used & chosen
         if gone:
-            answer = book.ask(q, chosen, gone)
-            after = getattr(answer, "total_cost", after)
+            after = getattr(then[q], "total_cost", after)
         for n in bits(used):
             users[n].append(query.statement)
         if (
@@ -98,15 +102,6 @@ def selection(
         budget_bytes,
         tuple(verdict.without for verdict in task.drop_verdicts),
     )
-
-
-def has_open_limit(query: Query) -> bool:
-    """A generic plan whose LIMIT is a parameter: that it reads a tenth of the rows is no estimate, but a constant."""
-    statement = single_statement(query.sql)
-    if query.values is not None or isinstance(statement, Unparsable):
-        return False
-    limits = (node.limitCount for node in walk(statement) if isinstance(node, ast.SelectStmt))
-    return any(isinstance(node, ast.ParamRef) for limit in limits for node in walk(limit))
 
 
 def _slower(task: Task, q: int, chosen: int, cost_ratio: float) -> str | None:

@@ -120,6 +120,7 @@ class PlannerFacts:
     settings: Mapping[str, str]
     role_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     extensions: tuple[tuple[str, str], ...] = ()  # name, schema
+    extension_versions: Mapping[str, str] = field(default_factory=dict)
     functions: tuple[ExtensionFunction, ...] = ()  # of the extensions asked for
     types: tuple[CustomType, ...] = ()  # of all extensions
     relations: tuple[Relation, ...] = ()
@@ -174,9 +175,8 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
         (database,) = conn.run("twin_database", action="reading the database's sort order")
         locked = [row.oid for row in conn.run("schema_locked", action="looking for locks")]
         rows = conn.run("twin_relations", {"locked": locked}, action="reading the sizes of tables and indexes")
-        extensions = tuple(
-            (row.name, row.schema) for row in conn.run("twin_extensions", action="reading the extensions")
-        )
+        installed = conn.run("twin_extensions", action="reading the extensions")
+        extensions = tuple((row.name, row.schema) for row in installed)
         unknown = sorted({name for name, _ in extensions} - set(known_extensions))
         functions = conn.run(
             "twin_extension_functions", {"names": unknown}, action="reading the functions of extensions"
@@ -207,6 +207,7 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
         settings=settings,
         role_settings=role_settings,
         extensions=extensions,
+        extension_versions={row.name: row.version for row in installed},
         functions=tuple(ExtensionFunction(**row._asdict()) for row in functions),
         types=tuple(CustomType(**row._asdict()) for row in types),
         relations=tuple(relations),
