@@ -10,6 +10,7 @@ from analyzer.review.alter_table import new_column, relation_name
 from analyzer.review.column_types import ColumnType, type_named
 from analyzer.review.known_checks import KnownCheck, check_expression, says_not_null
 from analyzer.review.live_facts import LiveFacts
+from analyzer.review.renamed_columns import with_renamed_column
 from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to, renaming
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.parse import TableName
@@ -255,8 +256,10 @@ class FactsAtStatement:
             self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, True, not new.has_value)
         elif action.kind in (Kind.DROP_COLUMN, Kind.RENAME_COLUMN):
             if action.kind is Kind.RENAME_COLUMN:
-                old = self.column(relation, action.column)
+                old, table = self.column(relation, action.column), self.table(relation)
                 self.columns[key, action.name] = replace(old, name=action.name, is_gone=False)
+                if table is not None and self.live is not None:
+                    self.live = with_renamed_column(self.live, table, action.column, action.name)
             self.columns[key, action.column] = KnownColumn(action.column, is_gone=True)
         elif action.kind is Kind.ALTER_TYPE:
             self.columns[key, action.column] = replace(self.column(relation, action.column), type=action.type)

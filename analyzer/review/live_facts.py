@@ -58,6 +58,8 @@ class LiveFacts:
 
     schema: SchemaFacts
     checks: tuple[CheckConstraint, ...] = ()
+    # (table's oid, name) -> pg_get_constraintdef()'s text
+    foreign_keys: Mapping[tuple[int, str], str] = field(default_factory=dict)
     size_bytes: Mapping[int, int] = field(default_factory=dict)
     volatility: Mapping[str, str] = field(default_factory=dict)
     domains: Mapping[str, DomainFacts] = field(default_factory=dict)

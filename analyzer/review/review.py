@@ -43,7 +43,7 @@ from analyzer.review.safe_sequence.steps import safe_steps
 from analyzer.review.savepoints import begun, ends_transaction, taken_back
 from analyzer.review.settings import values_of
 from analyzer.review.timeouts import timeouts
-from analyzer.review.way_back import CONSTRAINTS, LOST, undo_of
+from analyzer.review.way_back import CONSTRAINTS, LOST, drops_new_column, referenced_by, rests_on_lost, undo_of
 from analyzer.review.work import work_of
 from analyzer.statements.parse import TableName
 
@@ -96,7 +96,7 @@ SETTINGS = ("search_path", "timezone", "session_replication_role")
 BY_HAND = (Kind.DROP_CONSTRAINT, Kind.DROP_VIEW, Kind.DROP_MATVIEW, Kind.DROP_TRIGGER, Kind.DROP_OTHER)
 MOVED = (Kind.RENAME_TABLE, Kind.SET_SCHEMA)
 NO_RULE = "No rule looks at it."
-HARMLESS = (ast.TransactionStmt, ast.PrepareStmt, ast.DeallocateStmt, ast.ViewStmt)
+HARMLESS = (ast.TransactionStmt, ast.PrepareStmt, ast.DeallocateStmt, ast.ViewStmt, ast.ConstraintsSetStmt)
 MADE = (*NEW_RELATIONS, Kind.REPLACE_VIEW, Kind.DROP_VIEW)
 
 
@@ -220,15 +220,23 @@ def _way_back(reviewed: list[Reviewed], after: FactsAtStatement) -> tuple[list[s
     moves: list[Action] = []  # of later statements, the last first
     # constraints and indexes, by later statements; and parts of an index, which go with it
     dropped: set[tuple[str, str]] = set()
+    lost_parts: set[tuple[str, str]] = set()  # tables and columns, by later statements: (table, column or "")
+    made: list[str] = [known.key(a.relation) for r in reviewed for a, known in _with_known(r) if a.kind in NEW_RELATIONS
+                       and a.relation is not None]  # fmt: skip
     for each in reversed(reviewed):
         for action, known in reversed([*_with_known(each)]):
             if REFUSED & {f.code for f in each.findings if f.severity is Severity.CRITICAL}:
                 continue
             is_made = action.kind in NEW_RELATIONS or (action.kind in MOVED and known.is_new(action.relation))
             moves += [action] if action.kind in MOVED else []
+            named = known.key(action.relation) if action.relation is not None else ""
+            # a table that is dropped before what references it
+            to = referenced_by(action)
+            references = known.key(to) if to is not None else ""
+            if named in made and references in made and made.index(named) < made.index(references):
+                there += undo_of(action, known) or []
             if does_nothing(action, known) or (not is_made and known.is_new(action.relation)):
                 continue
-            named = known.key(action.relation) if action.relation is not None else ""
             if action.kind is Kind.DROP_CONSTRAINT:
                 dropped.add((named, action.name))
             elif action.kind in (Kind.ATTACH_INDEX, Kind.DROP_INDEX):
@@ -240,6 +248,18 @@ def _way_back(reviewed: list[Reviewed], after: FactsAtStatement) -> tuple[list[s
             if is_made and not after.is_new(_moved(action.relation, moves, after)):
                 continue
             lost, undo = LOST.get(action.kind), undo_of(action, known)
+            if action.kind is Kind.RENAME_COLUMN and (named, action.name) in lost_parts:
+                lost_parts.add((named, action.column))
+            if (
+                action.kind is Kind.DROP_COLUMN
+                and action.relation
+                and known.column(action.relation, action.column).is_new
+            ):
+                lost = None
+            elif rests_on_lost(action, known, lost_parts):
+                undo = None
+            if action.kind in (Kind.DROP_COLUMN, Kind.DROP_TABLE):
+                lost_parts.add((named, action.column))
             if lost is not None:
                 gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
             elif undo is None and action.kind in BY_HAND:

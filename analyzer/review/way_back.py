@@ -1,6 +1,6 @@
 """The statements that undo an action, where that can be: and what cannot be brought back."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -8,13 +8,14 @@ from pglast import enums
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.facts_at_statement import FactsAtStatement
-from analyzer.review.safe_sequence.constraints import default_name
+from analyzer.review.resting import renaming
+from analyzer.review.safe_sequence.constraints import constraint_steps, default_name, key_steps
 from analyzer.review.safe_sequence.names import index_columns, index_name
 from analyzer.review.safe_sequence.safe_step import relation_sql
 from analyzer.review.work import key_columns, words
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import name_parts
+from analyzer.statements.tree import Unparsable, column_names, name_parts, single_statement
 
 CONSTRAINTS = frozenset({
     Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_EXCLUDE, Kind.ADD_NOT_NULL,
@@ -49,11 +50,19 @@ def _undo(action: Action, known: FactsAtStatement) -> Iterator[str]:
     if relation is None:
         return
     table = relation_sql(relation)
-    if kind is Kind.ADD_COLUMN:
+    if (names := renaming(action)) is not None:
+        old, new = map(quote_identifier, names)
+        if action.statement.renameType == enums.ObjectType.OBJECT_TABCONSTRAINT:
+            yield f"ALTER TABLE {table} RENAME CONSTRAINT {new} TO {old}"
+        else:
+            yield f"ALTER INDEX {relation_sql(TableName(relation.schema, names[1]))} RENAME TO {old}"
+    elif kind is Kind.ADD_COLUMN:
         yield f"ALTER TABLE {table} DROP COLUMN {quote_identifier(action.column)}"
     elif kind in CONSTRAINTS and (action.name or kind is not Kind.ADD_EXCLUDE):
         yield f"ALTER TABLE {table} DROP CONSTRAINT {quote_identifier(name_given(action, known))}"
         yield from _key_before(action, relation, known)
+    elif kind is Kind.DROP_CONSTRAINT:
+        yield from _constraint_again(action, relation, known)
     elif kind is Kind.CREATE_INDEX:
         name = name_given(action, known)
         found = known.table(relation)
@@ -86,6 +95,61 @@ def _undo(action: Action, known: FactsAtStatement) -> Iterator[str]:
         yield f"ALTER TABLE {table} DETACH PARTITION {relation_sql(action.others[0])}"
     elif kind is Kind.CREATE_TRIGGER:
         yield f"DROP TRIGGER {quote_identifier(action.name)} ON {table}"
+
+
+def _constraint_again(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[str]:
+    """As the server has it, without holding up reads and writes where that can be. Not what CASCADE took with it."""
+    table = known.table(relation)
+    if table is None or known.live is None or action.is_cascade or known.is_dropped(table, action.name):
+        return
+    before = known.name_before(table, action.name)
+    checks = {check.name: check.definition for check in known.live.checks_of(table.oid)}
+    definitions = checks | {c.name: c.definition for c in table.constraints or () if c.kind in "pux"}
+    definition = definitions.get(before) or known.live.foreign_keys.get((table.oid, before), "")
+    add = f"ALTER TABLE {relation_sql(relation)} ADD CONSTRAINT {quote_identifier(action.name)} {definition}"
+    statement = single_statement(add)
+    if not definition or isinstance(statement, Unparsable):
+        return
+    node = statement.cmds[0].def_
+    is_key = node.contype in (enums.ConstrType.CONSTR_PRIMARY, enums.ConstrType.CONSTR_UNIQUE)
+    is_checked_later = node.contype == enums.ConstrType.CONSTR_CHECK or before not in definitions
+    if is_key and table.kind != "p":
+        yield from (each.sql for each in key_steps(relation, node, action.name))
+    elif is_checked_later and not node.skip_validation and (table.kind != "p" or before in checks):
+        yield from (each.sql for each in constraint_steps(relation, node, action.name))
+    else:
+        yield add
+
+
+def drops_new_column(action: Action, known: FactsAtStatement) -> bool:
+    if action.kind is not Kind.DROP_COLUMN or action.relation is None:
+        return False
+    return known.column(action.relation, action.column).is_new
+
+
+def referenced_by(action: Action) -> TableName | None:
+    """The table that a foreign key is added to, by itself or with its column."""
+    if action.kind is Kind.ADD_FOREIGN_KEY:
+        return action.others[0]
+    return action.new.references if action.kind is Kind.ADD_COLUMN and action.new is not None else None
+
+
+def rests_on_lost(action: Action, known: FactsAtStatement, lost: Collection[tuple[str, str]]) -> bool:
+    """Whether undoing it needs a column or a table that the migration drops later: (table, column or "")."""
+    table = known.table(action.relation)
+    name = known.key(action.relation) if action.relation is not None else ""
+    columns = {"", action.column, *action.columns}
+    if action.kind is Kind.ADD_CHECK:
+        columns.update(column_names(action.node.def_.raw_expr))
+    if action.kind is Kind.DROP_CONSTRAINT and table is not None:
+        before = known.name_before(table, action.name)
+        columns.update(*(c.columns for c in table.constraints or () if c.name == before))
+        for key in (k for k in table.foreign_keys if k.name == before):
+            columns.update(key.columns)
+            referenced = f"{key.referenced_schema}.{key.referenced_table}"
+            if any((referenced, column) in lost for column in ("", *key.referenced_columns)):
+                return True
+    return any((name, column) in lost for column in columns)
 
 
 def _key_before(action: Action, relation: TableName, known: FactsAtStatement) -> Iterator[str]:

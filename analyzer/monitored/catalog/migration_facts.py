@@ -25,7 +25,7 @@ def read_live_facts(
     schema = read_schema(conn)
     oids = [table.oid for table in schema]
     with conn.transaction_read_only():
-        checks = conn.run("review_checks", {"oids": oids}, action="reading the CHECK constraints")
+        constraints = conn.run("review_checks", {"oids": oids}, action="reading the constraints")
         tables = conn.run("review_tables", {"oids": oids}, action="reading the tables' TOAST sizes")
         names = conn.run("review_functions", {"names": sorted(functions)}, action="reading functions' volatility")
         domains = conn.run("review_domains", action="reading the domains")
@@ -42,7 +42,10 @@ def read_live_facts(
     statements, why = _statements(conn, schema)
     return LiveFacts(
         schema=schema,
-        checks=tuple(CheckConstraint(r.table_oid, r.name, r.definition, r.is_validated) for r in checks),
+        checks=tuple(
+            CheckConstraint(r.table_oid, r.name, r.definition, r.is_validated) for r in constraints if r.kind == "c"
+        ),
+        foreign_keys={(r.table_oid, r.name): r.definition for r in constraints if r.kind == "f"},
         size_bytes={r.oid: size + r.toast_bytes for r in tables if (size := heap[r.oid]) is not None},
         volatility={r.name: r.volatility for r in names if r.volatility is not None},
         domains={r.name: DomainFacts(r.base_type, r.has_constraints, r.over) for r in domains},

@@ -21,6 +21,8 @@ MARKS = (
 ALONE = "The file has no BEGIN: each statement is taken to run in a transaction of its own, as psql does it."
 AS_ONE = "All statements are taken to run in one transaction, as {tool} does it."
 ATOMIC = re.compile(r"\bbegin\s+atomic\b", re.IGNORECASE)
+# as sqlmigrate prints RunPython
+PYTHON = re.compile(r"^-- THIS OPERATION CANNOT BE WRITTEN AS SQL\s*$")
 MOST_IN_BODY = 50  # statements
 PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][\w.:-]*)\}(\.)?")
 VARIABLE = re.compile(r"(?<![:\w]):[\"']?[A-Za-z_]\w*")
@@ -76,7 +78,7 @@ def _mark(words: str) -> re.Pattern[str]:
 
 
 def _without_meta_commands(text: str) -> tuple[list[str], list[Remark]]:
-    """psql's own commands and COPY's data as empty lines, named."""
+    """psql's own commands and COPY's data as empty lines, named; and what sqlmigrate left out."""
     lines: list[str] = []
     remarks: list[Remark] = []
     in_data = False
@@ -89,6 +91,9 @@ def _without_meta_commands(text: str) -> tuple[list[str], list[Remark]]:
                 Remark(number, f"\\{visible_line(meta[1])} is a command of psql: skipped{_included(meta[1])}.")
             )
             lines.append("")
+        elif PYTHON.match(line):
+            remarks.append(Remark(number, "Not reviewed: RunPython, whose code sqlmigrate cannot show."))
+            lines.append(line)
         else:
             in_data = COPY.match(line) is not None
             lines.append(line)

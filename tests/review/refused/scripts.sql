@@ -65,7 +65,7 @@ drop view totals; alter table orders drop column total;
 drop view both_of_them; alter table orders drop column customer_id; alter table customers drop column id;
 create or replace view totals as select id as total from orders; alter table orders drop column total;
 alter table p drop column id;
-alter table customers rename column id to key; alter table customers drop column key; -- not told
+alter table customers rename column id to key; alter table customers drop column key;
 -- constraints and indexes
 alter table customers drop constraint customers_pkey;
 alter table customers drop constraint if exists customers_pkey;
