@@ -46,7 +46,7 @@ FENCE = re.compile(r"\s*(```|~~~|'''|\"\"\"|\{noformat\}|\{code.*\}|</?pre>|</?c
 IN_QUOTES = re.compile("'.+'")
 QUOTES = re.compile("'+")
 EMPTY_TEXT = re.compile("[^']*''::")  # ''::text, as it is: doubled it would have four
-NUMBER = re.compile(r"(\s*(\d+))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
+NUMBER = re.compile(r"(\s*(\d{1,9}))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
 CONTAINER = re.compile(r"[\w.-]+\s*\| ?")
 # What may stand before every line: mail quotes, comments, a container's name, syslog, a collector's clock.
 PREFIXES = (

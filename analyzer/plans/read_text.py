@@ -81,6 +81,8 @@ def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
             at += _read_line(reader, at)
         except LinePiece as problem:
             raise _refused(lines[at].number, "is only a piece of what PostgreSQL prints there") from problem
+        except ValueError as problem:  # 1.2.3, or more digits than Python reads
+            raise _refused(lines[at].number, "has a figure that is no number") from problem
     if reader.pending:
         raise _refused(reader.pending.number, "has a bracket or a quote that is never closed: the plan seems cut off")
     for subplan in reader.subplans:

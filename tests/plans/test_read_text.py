@@ -224,3 +224,38 @@ def test_a_plan_of_another_format_follows(following: str, between: str) -> None:
 def test_text_that_is_no_plan() -> None:
     with pytest.raises(PlanError, match="There is no plan in it"):
         parse_plan("select * from t")
+
+
+TOP = "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4) (actual time=0.1..0.2 rows=1 loops=1)"
+MANY_DIGITS = "1" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (TOP.replace("0.00", "0.0.0"), 1),
+        (TOP.replace("rows=1 width", f"rows={MANY_DIGITS} width"), 1),
+        (f"{TOP}\n  Buffers: shared hit={MANY_DIGITS}", 2),
+        (f"{TOP}\n  I/O Timings: read=1.2.3", 2),
+        (f"{TOP}\n  Worker {MANY_DIGITS}:  actual time=0.1..0.2 rows=1 loops=1", 2),
+        (f"{TOP}\nTrigger a on b: time=1.2.3 calls=1", 2),
+        (f"{TOP}\nExecution Time: 1.2.3 ms", 2),
+        (f"{TOP}\nJIT:\n  Functions: {MANY_DIGITS}", 3),
+    ],
+)
+def test_a_figure_that_is_no_number_is_refused_by_its_line(text: str, number: int) -> None:
+    with pytest.raises(PlanError, match=f"^Line {number} has a figure that is no number; "):
+        parse_plan(text)
+
+
+def test_a_number_of_too_many_digits_in_json_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"^The plan's JSON holds a number of more digits than are read\.$"):
+        parse_plan(f'[{{"Plan": {{"Node Type": "Result", "Plan Rows": {MANY_DIGITS}}}}}]')
+
+
+@pytest.mark.parametrize(
+    "line", ["Full-sort Groups: 1  Sort Method: a{spaces}!", "Storage: 'a{spaces}\n'", "Worker 0:  actual time={dots}"]
+)
+def test_a_long_line_is_read_in_time_of_its_length(line: str) -> None:
+    text = line.format(spaces=" " * 100_000, dots="." * 100_000)
+    assert parse_plan(f"{TOP}\n  {text}").root.label == "Seq Scan on t"
