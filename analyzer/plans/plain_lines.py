@@ -53,7 +53,10 @@ PREFIXES = (
     re.compile(r"(?:\s{0,3}>)+(?: |$)?"),
     re.compile(r"\s*(?:--|#|//|\*)(?: |$)(?!>)"),
     CONTAINER,
-    re.compile(r".{0,80}?\bpostgres(?:ql)?(?:-\w+)?\[\d+\]: ?(?:\[\d+-\d+\] )?(?:#011)?"),
+    re.compile(
+        r".{0,80}?(?:\bpostgres(?:ql)?(?:-\w+)?\[\d+\]|\bapp\[postgres\.\d+\]):"  # the latter of Heroku
+        r" ?(?:\[\w+\] )?(?:\[\d+-\d+\] )?(?:#011)?"
+    ),
     re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) (?:std\w+ [FP] )?"),
 )
 MOST_SKIPPED = 3  # numbers: headings and rules are counted, too
