@@ -61,6 +61,10 @@ def database_pattern(log_line_prefix: bytes) -> re.Pattern[bytes] | None:
     return re.compile(b"".join(pieces), re.DOTALL)
 
 
+def letters(log_line_prefix: bytes) -> set[bytes]:
+    return {letter for letter, _, _ in _fields(log_line_prefix)[1]}
+
+
 def _fields(log_line_prefix: bytes) -> tuple[bytes, list[tuple[bytes, bytes, bytes]]]:
     """The text it begins with; each field's letter and padding, and the text behind it."""
     texts, escapes, end = [b""], list[tuple[bytes, bytes]](), 0

@@ -22,6 +22,11 @@ DETAIL = b"DETAIL:  "
 DETAIL_TEXT = re.compile(rb"[^\n]*+(?:\n\t[^\n]*+)*+")
 SEVERITY = re.compile(rb"\b(?:LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT|STATEMENT):  ")
 LONGER = 12  # bytes: %l counts the lines of an entry, too
+# Of any language, at the end of a prefix. Where one stands behind a duration, that may be a session's name: a client
+# writes its application_name, and the names of a role and of a database that it only tries.
+SEVERITY_BEHIND = re.compile(rb"(?<![\w'\"])[A-Z\x80-\xff]{3,30}:  ")
+NAME_AND_PREFIX = 63 + line_prefix.MOST_PREFIX  # bytes, from a name's beginning to the prefix's end
+FROM_CLIENTS = (b"a", b"u", b"d")  # %-letters
 TAB = 9
 SIGN = b":  "  # behind a severity
 LINES_LOOKED_AT = 5_000
@@ -33,6 +38,8 @@ class StderrReader(LogReader):
         pattern = line_prefix.database_pattern(log_line_prefix) if log_line_prefix else None
         self._database_at_start = pattern
         self._is_prefix_known = log_line_prefix is not None
+        letters = line_prefix.letters(log_line_prefix or b"")
+        self._has_names = log_line_prefix is None or not letters.isdisjoint(FROM_CLIENTS)
         self._signs = None if log_line_prefix is None else log_line_prefix.count(SIGN)
 
     def _end_of_whole(self, data: bytes) -> int:
@@ -56,7 +63,8 @@ class StderrReader(LogReader):
             start = rfind(b"\n", 0, match.start()) + 1
             head = data[start : min(match.start(), start + line_prefix.MOST_HEAD_BYTES)]
             # in the text of another entry, or behind a severity: said by whoever wrote that text, not by the server
-            if data[start] == TAB or self._is_in_text(data, start, match.start()):
+            is_text = data[start] == TAB or self._is_in_text(data, start, match.start())
+            if is_text or self._may_be_a_name(data, match.start()):
                 at = self._after_line(data, match.start())
                 continue
             kind = kind_of(match[2])
@@ -64,7 +72,8 @@ class StderrReader(LogReader):
                 continue
             text, detail = match[3], b""
             following = find(DETAIL, at, at + len(head) + LONGER)
-            if following >= 0 and find(b"\n", at + 1, following) < 0:
+            is_next = following >= 0 and find(b"\n", at + 1, following) < 0
+            if is_next and not self._may_be_a_name(data, following + len(DETAIL) - len(SIGN)):
                 whole = DETAIL_TEXT.match(data, following + len(DETAIL))
                 if whole is not None:
                     detail, at = whole[0], whole.end()
@@ -85,6 +94,15 @@ class StderrReader(LogReader):
             return True
         # behind %q a prefix has less where no session writes
         return signs > 0 and SEVERITY.search(data, start, end) is not None
+
+    def _may_be_a_name(self, data: bytes, sign: int) -> bool:
+        """Whether the severity whose sign stands there may be part of a name, with the line's own behind it."""
+        if not self._has_names:
+            return False
+        begin, most = sign + len(SIGN), sign + NAME_AND_PREFIX
+        end = data.find(b"\n", begin, most)
+        end = most if end < 0 else end
+        return data.find(SIGN, begin, end) >= 0 and SEVERITY_BEHIND.search(data, begin, end) is not None
 
     def _after_line(self, data: bytes, at: int) -> int:
         end = data.find(b"\n", at)

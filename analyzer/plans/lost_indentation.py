@@ -68,7 +68,10 @@ def _depths(texts: Sequence[str]) -> list[int] | None:
     depths: list[int] = []
     missing: list[float] = [1]  # inputs, of each step that is open
     for text in texts:
-        node = node_head(text) if NODE_FIGURES.search(text) else None
+        try:
+            node = node_head(text) if NODE_FIGURES.search(text) else None
+        except ValueError:  # a figure that is no number: who reads the line says so
+            node = None
         if node is None or not missing:
             return None
         fewest, most = _inputs(node)

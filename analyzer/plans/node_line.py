@@ -7,10 +7,12 @@ from analyzer.plans.node import raw_inputs
 from analyzer.plans.node_types import is_node_name, may_be_node_name
 
 NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+# none of them goes back: dots alone would take the square of their number
 NODE_FIGURES = re.compile(
-    r"(?:^|(?<!\s)\s++)(?:\(cost=(?P<startup>[\d.]+)\.\.(?P<total>[\d.]+) rows=(?P<rows>\d+) width=(?P<width>\d+)\))?"
-    r"(?:\s*\((?:actual (?:time=(?P<first>[\d.]+)\.\.(?P<last>[\d.]+) )?rows=(?P<got>[\d.]+) loops=(?P<loops>\d+)"
-    r"|(?P<never>never executed))\))?$(?<=\))"
+    r"(?:^|(?<!\s)\s++)(?:\(cost=(?P<startup>\d*+(?:\.\d++)*+)\.\.(?P<total>[\d.]++) rows=(?P<rows>\d+)"
+    r" width=(?P<width>\d+)\))?"
+    r"(?:\s*\((?:actual (?:time=(?P<first>\d*+(?:\.\d++)*+)\.\.(?P<last>[\d.]++) )?rows=(?P<got>[\d.]++)"
+    r" loops=(?P<loops>\d+)|(?P<never>never executed))\))?$(?<=\))"
 )
 THING = re.compile(
     rf"(?P<type>.+?)(?: (?P<backward>Backward))?(?: using (?P<index>{NAME}))?"

@@ -46,14 +46,17 @@ FENCE = re.compile(r"\s*(```|~~~|'''|\"\"\"|\{noformat\}|\{code.*\}|</?pre>|</?c
 IN_QUOTES = re.compile("'.+'")
 QUOTES = re.compile("'+")
 EMPTY_TEXT = re.compile("[^']*''::")  # ''::text, as it is: doubled it would have four
-NUMBER = re.compile(r"(\s*(\d+))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
+NUMBER = re.compile(r"(\s*(\d{1,9}))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
 CONTAINER = re.compile(r"[\w.-]+\s*\| ?")
 # What may stand before every line: mail quotes, comments, a container's name, syslog, a collector's clock.
 PREFIXES = (
     re.compile(r"(?:\s{0,3}>)+(?: |$)?"),
     re.compile(r"\s*(?:--|#|//|\*)(?: |$)(?!>)"),
     CONTAINER,
-    re.compile(r".{0,80}?\bpostgres(?:ql)?(?:-\w+)?\[\d+\]: ?(?:\[\d+-\d+\] )?(?:#011)?"),
+    re.compile(
+        r".{0,80}?(?:\bpostgres(?:ql)?(?:-\w+)?\[\d+\]|\bapp\[postgres\.\d+\]):"  # the latter of Heroku
+        r" ?(?:\[\w+\] )?(?:\[\d+-\d+\] )?(?:#011)?"
+    ),
     re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) (?:std\w+ [FP] )?"),
 )
 MOST_SKIPPED = 3  # numbers: headings and rules are counted, too

@@ -16,7 +16,7 @@ TOKEN = re.compile(
     r"""(?P<text>'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")"""
     r"""|(?P<open>[\[{(]|<Record\s(?=\S)|(?:datetime\.\w+|[A-Z]\w*)\()"""
     r"""|(?P<close>[\]})>])|(?P<mark>[,:])|(?P<name>[A-Za-z_][\w ]*)="""
-    r"""|(?P<number>-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w.])|(?P<word>\w+)"""
+    r"""|(?P<number>-?(?:0|[1-9]\d{0,999})(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w.])|(?P<word>\w+)"""
 )
 WORDS = {"None": None, "True": True, "False": False, "null": None, "true": True, "false": False}
 CLOSES = {"[": "]", "{": "}", "<": ">"}

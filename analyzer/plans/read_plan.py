@@ -18,6 +18,7 @@ from analyzer.plans.fields import with_numbers
 from analyzer.plans.logged import LOGGED_PLAN, plans_apart, with_log
 from analyzer.plans.node import PlanError
 from analyzer.plans.node_line import node_head
+from analyzer.plans.other_products import product_of
 from analyzer.plans.plain_lines import FIGURES, plain_lines
 from analyzer.plans.read_json import HOW_TO, TOO_DEEP, deep_value, json_documents, kind_of, value_lines
 from analyzer.plans.read_text import PART, read_text
@@ -41,7 +42,12 @@ def read_plan(source: object) -> Any:
     """The value EXPLAIN's JSON stands for; PlanError with one sentence when it is none."""
     if isinstance(source, bytes | bytearray | memoryview):
         source = decoded(bytes(source))
-    value = _read(source) if isinstance(source, str) else _plans_of(source, MOST_LAYERS)
+    try:
+        value = _read(source) if isinstance(source, str) else _plans_of(source, MOST_LAYERS)
+    except PlanError as problem:
+        if not isinstance(source, str) or (product := product_of(source)) is None:
+            raise
+        raise PlanError(f"The plan looks like one of {product}; pgLoupe reads plans of PostgreSQL.") from problem
     if not isinstance(value, list | dict):
         raise PlanError(f"The plan is {kind_of(value)} where a JSON array or object was expected; {HOW_TO}.")
     return [*map(with_numbers, value)] if isinstance(value, list) else with_numbers(value)

@@ -79,8 +79,10 @@ def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
     while at < len(lines):
         try:
             at += _read_line(reader, at)
-        except LinePiece as problem:
-            raise _refused(lines[at].number, "is only a piece of what PostgreSQL prints there") from problem
+        except ValueError as problem:  # of a number: 1.2.3, or more digits than Python reads
+            is_piece = isinstance(problem, LinePiece)
+            why = "is only a piece of what PostgreSQL prints there" if is_piece else "has a figure that is no number"
+            raise _refused(lines[at].number, why) from problem
     if reader.pending:
         raise _refused(reader.pending.number, "has a bracket or a quote that is never closed: the plan seems cut off")
     for subplan in reader.subplans:
@@ -122,8 +124,7 @@ def _read_line(reader: _Reader, at: int) -> int:
             reader.numbers[id(node)] = line.number
             (_open_node if arrow else _open_root)(reader, node, line.number, column)
             return pieces
-        is_words = not FIGURES.search(stripped) and (not arrow or not reader.plans)
-        if not is_words:
+        if FIGURES.search(stripped) or (arrow and reader.plans):  # no words
             why = "looks like a step of a plan, and is none that PostgreSQL prints or only a piece of one"
             raise _refused(line.number, why)
     if reader.plans and (_read_detail(reader, line.number, column, stripped) or _read_field(reader, at, column)):
@@ -138,8 +139,7 @@ def _read_line(reader: _Reader, at: int) -> int:
 
 
 def _is_node(reader: _Reader, stripped: str) -> bool:
-    has_figures = FIGURES.search(stripped) is not None
-    return ARROW_LINE.fullmatch(stripped) is not None and (has_figures or not reader.has_figures)
+    return bool(ARROW_LINE.fullmatch(stripped) and (FIGURES.search(stripped) or not reader.has_figures))
 
 
 def _breaks_off(reader: _Reader, at: int) -> bool:

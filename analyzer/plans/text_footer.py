@@ -7,7 +7,7 @@ from analyzer.plans.text_values import WHOLE, LinePiece, set_property
 
 FOOTER = re.compile(
     r"(?:Planning Time|Planning time|Execution Time|Execution time|Total runtime): [\d.]+ ms|Planning:|JIT(?: .*)?:"
-    r"|Settings: .*|Query Identifier: -?\d+|Serialization: .*|Trigger .*: .*calls=\d+"
+    r"|Settings: .*|Query Identifier: -?\d+|Serialization: .*|Trigger .*: (?:time=[\d.]++ )?calls=\d+"
 )
 TRIGGER = re.compile(
     r"Trigger (?P<name>.+?)??(?: ?for constraint (?P<constraint>.+?))?(?: on (?P<relation>.+?))?:"

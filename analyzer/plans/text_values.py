@@ -22,11 +22,14 @@ COUNTS = (
 SWITCHES = ("Inner Unique", "Single Copy", "Disabled", "Parallel Aware", "Async Capable")
 WHOLE = re.compile(r"-?\d+")
 SIZES = re.compile(r"(?P<name>[A-Z][A-Za-z -]*): (?P<value>\d+)(?:kB)?(?: \(originally (?P<first>\d+)\))?(?: +|$)")
-SORTED = re.compile(r"(\d+)(?: +(?:Presorted )?Sort Methods?: (?P<methods>.+?))?(?P<spaces>(?: +(?:Average|Peak) .+)?)")
 SPACE = re.compile(r"(Average|Peak) (Memory|Disk): (\d+)kB")
+SORTED = re.compile(
+    r"(\d+)(?: +(?:Presorted )?Sort Methods?: (?P<methods>[\w-]++(?:,? [\w-]++)*?))?"
+    rf"(?P<spaces>(?: +{SPACE.pattern})*)"
+)
 WORKER = re.compile(r"Worker (\d+)")
 WORKER_RUN = re.compile(
-    r"actual (?:time=(?P<first>[\d.]+)\.\.(?P<last>[\d.]+) )?rows=(?P<got>[\d.]+) loops=(?P<loops>\d+)"
+    r"actual (?:time=(?P<first>\d*+(?:\.\d++)*+)\.\.(?P<last>[\d.]++) )?rows=(?P<got>[\d.]++) loops=(?P<loops>\d+)"
 )
 COUNTER = re.compile(r"(\w+)=(-?\d+)")
 _COUNTER = r"(?:shared|local|temp)(?: \w+=-?\d+)+"
@@ -37,7 +40,7 @@ WAL = re.compile(r"\w+(?: full)?=\d+(?: \w+(?: full)?=\d+)*")
 HEAP_BLOCKS = re.compile(r"(?:exact|lossy)=\d+(?: (?:exact|lossy)=\d+)*")
 SORT_SPACE = re.compile(r"(Memory|Disk): (\d+)kB")
 # two spaces stand before the rest, of which a page leaves one
-SPACED = re.compile(r"(?P<first>.*?)(?:  +| +(?=(?:Memory|Disk|Maximum Storage): ))(?P<rest>.+)")
+SPACED = re.compile(r"(?P<first>.*?)(?:  +| +(?=(?:Memory|Disk|Maximum Storage): ))(?P<rest>.+)", re.DOTALL)
 SAMPLING = re.compile(r"(\S+) \((.*?)\)(?: REPEATABLE \((.*)\))?")
 OF_HASH = {"Buckets": "Hash Buckets", "Batches": "Hash Batches", "Memory Usage": "Peak Memory Usage"}
 OF_OTHERS = {

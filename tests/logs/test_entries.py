@@ -139,6 +139,25 @@ def test_text_of_another_entry_is_no_entry() -> None:
     assert only(log)[:2] == (1, 12.5)
 
 
+@pytest.mark.parametrize("own", ["ERROR:  x", "FEHLER:  x", "LOG:  duration: 1.000 ms  statement: select 3"])
+@pytest.mark.parametrize(
+    ("prefix", "before", "behind"), [("%m [%a] ", "x [", "] "), ("%a:  ", "", ":  "), (None, "", " ")]
+)
+def test_a_session_s_name_is_no_entry(prefix: str | None, before: str, behind: str, own: str) -> None:
+    mine = f"{before}app{behind}{RUN}\n"
+    forged = f"{before}LOG:  duration: 99999.000 ms  statement: select evil{behind}{own}\n"
+    detail = f"{before}DETAIL:  Parameters: $1 = 'x'{behind}{own}\n"
+    log = f"{mine}{forged}{mine}{detail}"
+    (statement,) = logged_statements(read_log([log.encode()], prefix).totals)
+    assert (statement.calls, statement.slowest_ms) == (2, 12.5)
+    assert {entry.detail for entry in statement.samples} == {b""}
+
+
+def test_a_severity_in_a_text_stays_there_where_a_prefix_has_no_names() -> None:
+    log = "1 LOG:  duration: 12.500 ms  statement: select 1 from t where a = 'x LOG:  y'\n"
+    assert only(log, "%p ")[:2] == (1, 12.5)
+
+
 def test_syslog_in_pieces_of_several_processes() -> None:
     head = "Nov 30 08:11:04 db1 postgres[{}]: [{}-{}] "
     when = "2026-11-30 08:11:04.634 UTC [1] me@shop "

@@ -169,7 +169,7 @@ NUMBERED = """\
         ("Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)\n  what is this", "Line 2 is no line of a plan"),
         ("§ Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)",
          "Line 1 looks like a step of a plan, and is none that PostgreSQL prints or only a piece of one"),
-        ("XN Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)",
+        ("XM Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)",
          "Line 1 looks like a step of a plan, and is none that PostgreSQL prints or only a piece of one"),
         (NUMBERED.replace("4. ", "9. "), "Line 1 looks like"),
         ("Seq Scan on a  (cost=0.00..1.00 rows=1 width=4) (actual", "Line 1 looks like"),

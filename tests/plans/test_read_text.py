@@ -224,3 +224,73 @@ def test_a_plan_of_another_format_follows(following: str, between: str) -> None:
 def test_text_that_is_no_plan() -> None:
     with pytest.raises(PlanError, match="There is no plan in it"):
         parse_plan("select * from t")
+
+
+TOP = "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4) (actual time=0.1..0.2 rows=1 loops=1)"
+MANY_DIGITS = "1" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (TOP.replace("0.00", "0.0.0"), 1),
+        (TOP.replace("rows=1 width", f"rows={MANY_DIGITS} width"), 1),
+        (f"{TOP}\n  Buffers: shared hit={MANY_DIGITS}", 2),
+        (f"{TOP}\n  I/O Timings: read=1.2.3", 2),
+        (f"{TOP}\n  Worker {MANY_DIGITS}:  actual time=0.1..0.2 rows=1 loops=1", 2),
+        (f"{TOP}\nTrigger a on b: time=1.2.3 calls=1", 2),
+        (f"{TOP}\nExecution Time: 1.2.3 ms", 2),
+        (f"{TOP}\nJIT:\n  Functions: {MANY_DIGITS}", 3),
+    ],
+)
+def test_a_figure_that_is_no_number_is_refused_by_its_line(text: str, number: int) -> None:
+    with pytest.raises(PlanError, match=f"^Line {number} has a figure that is no number; "):
+        parse_plan(text)
+
+
+def test_a_number_of_too_many_digits_in_json_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"^The plan's JSON holds a number of more digits than are read\.$"):
+        parse_plan(f'[{{"Plan": {{"Node Type": "Result", "Plan Rows": {MANY_DIGITS}}}}}]')
+
+
+@pytest.mark.parametrize(
+    "line", ["Full-sort Groups: 1  Sort Method: a{spaces}!", "Storage: 'a{spaces}\n'", "Worker 0:  actual time={dots}"]
+)
+def test_a_long_line_is_read_in_time_of_its_length(line: str) -> None:
+    text = line.format(spaces=" " * 100_000, dots="." * 100_000)
+    assert parse_plan(f"{TOP}\n  {text}").root.label == "Seq Scan on t"
+
+
+@pytest.mark.parametrize(
+    ("text", "product"),
+    [
+        (" XN HashAggregate  (cost=131.97..133.41 rows=576 width=17)", "Amazon Redshift"),
+        (" Gather Motion 3:1  (slice1; segments: 3)\n   ->  Append\n         ->  Seq Scan on foo", "Greenplum"),
+        ('"Gather Motion 3:1  (slice4; segments: 3)  (cost=0.00..4.01 rows=1 width=76)"', "Greenplum"),
+        ("-> Table scan on o  (cost=50.25 rows=200) (actual time=0.10..3.5 rows=2000 loops=1)", "MySQL"),
+        (f"{TOP}\nPlanning Time: 0.1 ms\nStorage Read Requests: 13\nStorage Read Execution Time: 4.0 ms", "YugabyteDB"),
+        ("  distribution: local\n\n  • sort\n  │ order: +revenue\n  └── • scan", "CockroachDB"),
+    ],
+)
+def test_plans_of_other_databases_are_called_so(text: str, product: str) -> None:
+    with pytest.raises(PlanError, match=f"^The plan looks like one of {product}; pgLoupe reads plans of PostgreSQL.$"):
+        parse_plan(text)
+
+
+def test_a_plan_that_holds_another_database_s_words_is_read() -> None:
+    (plan,) = parse_plans(
+        f"{TOP}\n  Filter: (a = '\n-> x  (cost=1 rows=1)\n XN Hash  (cost=\n== Physical Plan =='::text)"
+    )
+    assert plan.root.label == "Seq Scan on t"
+
+
+def test_a_plan_out_of_herokus_log_is_read() -> None:
+    head = "2023-05-01T10:00:00.000000+00:00 app[postgres.123]: [DATABASE] [7-{}] "
+    lines = [
+        " sql_error_code = 00000 LOG:  duration: 52.1 ms  plan:",
+        "\tQuery Text: select 1",
+        f"\t{TOP}",
+        "\t  Filter: (a = 1)",
+    ]
+    plan = parse_plan("\n".join(head.format(number) + line for number, line in enumerate(lines, 1)))
+    assert (plan.root.label, plan.root.filter) == ("Seq Scan on t", "(a = 1)")

@@ -139,7 +139,8 @@ def asks_outside(inner: ast.SelectStmt, outside: Tables | None, facts: SchemaFac
     """Whether a column in a subquery is surely one of the query around it; ``outside``: its tables, where known."""
     sources = [item for node in walk(inner) if isinstance(node, ast.SelectStmt) for item in node.fromClause or ()]
     items = [item for item in walk(tuple(sources)) if isinstance(item, SOURCES)]
-    names = {item.alias.aliasname if item.alias else getattr(item, "relname", None) for item in items}
+    aliases = [getattr(item, "alias", None) for item in items]  # none of TABLESAMPLE, whose table has it
+    names = {a.aliasname if a else getattr(item, "relname", None) for a, item in zip(aliases, items, strict=True)}
     tables = [facts.find_table(item.relname, item.schemaname) for item in items if isinstance(item, ast.RangeVar)]
     is_known = len(tables) == len(items) and None not in tables
     inside = {known.name for table in tables if table is not None for known in table.columns}
@@ -159,7 +160,9 @@ def is_plain(select: ast.SelectStmt) -> bool:
         select.groupClause, select.havingClause, select.windowClause, select.limitCount, select.limitOffset,
         select.lockingClause, select.valuesLists, select.larg, select.intoClause, select.withClause,
     )  # fmt: skip
-    return not any(others) and bool(select.fromClause)
+    # in ORDER BY a function that returns a set makes rows, or none
+    may_make_rows = any(isinstance(node, ast.FuncCall) for node in walk(tuple(select.sortClause or ())))
+    return not any(others) and not may_make_rows and bool(select.fromClause)
 
 
 def change_where(

@@ -1,6 +1,8 @@
 """NOT IN and counts that would give other rows written otherwise are not offered."""
 
-from analyzer.statements.equivalents import COUNT, NOT_IN, equivalent
+import pytest
+
+from analyzer.statements.equivalents import COUNT, NOT_IN, SUBQUERY, equivalent
 from tests.checks.builders import facts
 
 TABLES = {
@@ -24,6 +26,14 @@ OTHER = [
     "select * from a where (select count(*) from b where a_id = a.id) > 1",
     "select * from a where (select count(*) from b where random() < 0.5) > 0",
     "select * from a where (select count(*) from b limit 0) > 0",
+    "select * from a where (select count(*) from b limit $1) > 0",
+    "select * from a where (select count(*) from b order by generate_series(1, 0)) > 0",  # NULL: of no row
+    "select * from a where id not in (select a_id from b order by generate_series(1, 0))",
+    "select * from a where (select count(*) from b group by ()) > 0",
+    "select * from a where (select count(*) over () from b) > 0",
+    "select * from a where id not in (select generate_series(1, a_id) from b)",
+    "select * from a where id not in (select a_id from b group by grouping sets ((a_id), ()))",
+    "select * from a where (select count(*) from b tablesample system (10) where a_id = a.id) > 0",
     "delete from a where v not in (select a_id from b)",
     "delete from a where id <> all (select x from b)",
 ]
@@ -32,6 +42,12 @@ OTHER = [
 def test_what_could_give_other_rows_is_not_offered() -> None:
     found = {sql: [equivalent(kind, sql, facts(TABLES)) for kind in (NOT_IN, COUNT)] for sql in OTHER}
     assert found == {sql: [None, None] for sql in OTHER}
+
+
+def test_a_subquery_of_a_table_sample_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    sql = "select (select max(x) from b tablesample system (10) where b.a_id = a.id) from a"
+    assert equivalent(SUBQUERY, sql, facts(TABLES)) is None
+    assert caplog.messages == []
 
 
 def test_a_table_that_may_hold_null_by_inheritance_is_left_alone() -> None:
