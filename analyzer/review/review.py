@@ -250,11 +250,7 @@ def _way_back(reviewed: list[Reviewed], after: FactsAtStatement) -> tuple[list[s
             lost, undo = LOST.get(action.kind), undo_of(action, known)
             if action.kind is Kind.RENAME_COLUMN and (named, action.name) in lost_parts:
                 lost_parts.add((named, action.column))
-            if (
-                action.kind is Kind.DROP_COLUMN
-                and action.relation
-                and known.column(action.relation, action.column).is_new
-            ):
+            if drops_new_column(action, known):
                 lost = None
             elif rests_on_lost(action, known, lost_parts):
                 undo = None
