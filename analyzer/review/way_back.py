@@ -7,6 +7,7 @@ from itertools import count
 from pglast import enums
 
 from analyzer.review.actions import Action, Kind
+from analyzer.review.column_types import needs_using
 from analyzer.review.facts_at_statement import FactsAtStatement
 from analyzer.review.resting import renaming
 from analyzer.review.safe_sequence.constraints import constraint_steps, default_name, key_steps
@@ -88,7 +89,9 @@ def _undo(action: Action, known: FactsAtStatement) -> Iterator[str]:
     elif kind is Kind.ALTER_TYPE:
         was = known.type_before(action)
         if was is not None and not was.schema:
-            yield f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(action.column)} TYPE {words(was)}"
+            column, needs = quote_identifier(action.column), action.type is not None and needs_using(action.type, was)
+            using = f" USING {column}::{words(was)}" if needs else ""
+            yield f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {words(was)}{using}"
     elif kind is Kind.SET_DEFAULT and known.is_new(relation):
         return
     elif kind is Kind.ATTACH_PARTITION:

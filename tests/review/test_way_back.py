@@ -36,6 +36,8 @@ MADE = """
     alter table t add check (a > b)
     alter table t add check (a > 0)
     alter table t drop constraint t_pkey, add primary key (id)
+    alter table t alter column b type text
+    alter table t alter column b type bigint, alter column c type varchar(20)
     alter table k drop constraint of_p
     alter table k drop constraint "Positive", drop constraint "b once"
     alter table k drop constraint apart, drop constraint unchecked
@@ -46,6 +48,8 @@ MADE = """
 
 STATE = """
     select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid <> 0
+    union all select attrelid::regclass || '.' || attname, format_type(atttypid, atttypmod)
+    from pg_attribute join pg_class c on c.oid = attrelid and c.relkind = 'r'
     union all select relname, relkind::text from pg_class where relkind in ('r', 'i')
     order by 1, 2
 """

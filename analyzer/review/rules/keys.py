@@ -15,7 +15,7 @@ from analyzer.review.resting import is_key
 from analyzer.review.rules.exists import APPLIED, UNFIT
 from analyzer.review.rules.rule import Findings, StepContext
 from analyzer.review.work import below_domains, words
-from analyzer.schema.facts import TableFacts
+from analyzer.schema.facts import ForeignKeyFacts, TableFacts
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts, single_statement
 from analyzer.words.lists import and_list
@@ -61,6 +61,57 @@ def keys_fit(at: StepContext) -> Findings:
                 "Reference the columns of a primary or unique key, of the same types.",
                 subject=f"{at.name}.{','.join(key.columns)}",
             )  # fmt: skip
+
+
+def keys_keep_fitting(at: StepContext) -> Findings:
+    """A column of a foreign key, on either side, becomes of a type that the other side cannot be compared with."""
+    action, table = at.action, at.table
+    if action.kind is not Kind.ALTER_TYPE or action.type is None or table is None or at.known.is_unclear:
+        return
+    gone = {at.known.name_before(table, a.name) for a in at.step.actions if a.kind is Kind.DROP_CONSTRAINT}
+    becomes = below_domains(action.type, at.known)
+    for key, other, column, is_referencing in _other_sides(action.column, table, at):
+        there = _type_after(other, column, at)
+        if key.name in gone or there is None:
+            continue
+        if {(becomes.name, there.name), (there.name, becomes.name)} & _own_casts(at):
+            continue
+        base = below_domains(there, at.known)
+        pair = (becomes, base) if is_referencing else (base, becomes)
+        if are_comparable(*pair) is False:
+            yield UNFIT.finding(
+                at, Severity.CRITICAL,
+                f"It fails: {at.name}.{action.column} becomes {words(becomes)}, {other}.{column} is {words(base)}: no"
+                f" index compares the two, which the foreign key {key.name} needs.",
+                "Drop the foreign key first, and change both columns before it is added again.",
+                subject=f"{at.name}.{action.column}",
+            )  # fmt: skip
+            return
+
+
+def _other_sides(
+    column: str, table: TableFacts, at: StepContext
+) -> Iterator[tuple[ForeignKeyFacts, TableName, str, bool]]:
+    """Each foreign key of the column and each to it, with the column that it is compared with, and whether it is one of
+    the column's own."""
+    for key in table.foreign_keys:
+        if not (key.is_inherited or at.known.is_dropped(table, key.name)):
+            for here, there in zip(key.columns, key.referenced_columns, strict=False):
+                if here == column:
+                    yield key, TableName(key.referenced_schema, key.referenced_table), there, True
+    for owner, key in at.known.keys_to(table, (column,)):
+        for here, there in zip(key.columns, key.referenced_columns, strict=False):
+            if there == column:
+                yield key, TableName(owner.schema, owner.name), here, False
+
+
+def _type_after(relation: TableName, column: str, at: StepContext) -> ColumnType | None:
+    """Of a column after the statement: of one ALTER TABLE all columns change before its keys are made again."""
+    for action in at.step.actions:
+        is_changed = action.kind is Kind.ALTER_TYPE and action.column == column
+        if is_changed and action.relation and at.known.key(action.relation) == at.known.key(relation):
+            return action.type
+    return at.known.column(relation, column).type
 
 
 def _why_not(key: NewForeignKey, table: TableFacts, at: StepContext) -> str | None:
@@ -180,4 +231,4 @@ def persistence_fits(at: StepContext) -> Findings:
         )  # fmt: skip
 
 
-RULES = (second_primary_key, keys_fit, holds_partition_key, persistence_fits)
+RULES = (second_primary_key, keys_fit, keys_keep_fitting, holds_partition_key, persistence_fits)
