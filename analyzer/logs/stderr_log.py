@@ -22,9 +22,19 @@ DETAIL = b"DETAIL:  "
 DETAIL_TEXT = re.compile(rb"[^\n]*+(?:\n\t[^\n]*+)*+")
 SEVERITY = re.compile(rb"\b(?:LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT|STATEMENT):  ")
 LONGER = 12  # bytes: %l counts the lines of an entry, too
-# Of any language, at the end of a prefix. Where one stands behind a duration, that may be a session's name: a client
-# writes its application_name, and the names of a role and of a database that it only tries.
-SEVERITY_BEHIND = re.compile(rb"(?<![\w'\"])[A-Z\x80-\xff]{3,30}:  ")
+# At the end of a prefix, in any language of PostgreSQL: words with a letter that is not ASCII, and these.
+# Where one stands behind a duration, that may be a session's name: a client writes its application_name, and the names
+# of a role and of a database that it only tries.
+SEVERITIES = (
+    "DEBUG|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|LOCATION|BACKTRACE|STATEMENT"
+    "|FEHLER|WARNUNG|HINWEIS|PANIK|TIPP|ANFRAGE|ZUSAMMENHANG|ORT|ANWEISUNG|ERREUR|ATTENTION|ASTUCE|CONTEXTE|EMPLACEMENT"
+    "|INSTRUCTION|ADVERTENCIA|AVISO|DETALLE|SUGERENCIA|CONSULTA|CONTEXTO|SENTENCIA|ERRORE|ATTENZIONE|FATALE|PANICO"
+    "|DETTAGLI|SUGGERIMENTO|CONTESTO|ISTRUZIONE|ERRO|DETALHE|DICA|COMANDO|FEL|VARNING|NOTIS|DETALJ|TIPS|SAMMANHANG|SATS"
+    "|CHYBA|KONTEKST|HATA|UYARI|DETAY"
+)
+SEVERITY_BEHIND = re.compile(
+    rb"(?<![\w'\"])(?:(?=[A-Z]*[\x80-\xff])[A-Z\x80-\xff]{3,30}|" + SEVERITIES.encode() + rb"):  "
+)
 NAME_AND_PREFIX = 63 + line_prefix.MOST_PREFIX  # bytes, from a name's beginning to the prefix's end
 FROM_CLIENTS = (b"a", b"u", b"d")  # %-letters
 TAB = 9

@@ -139,7 +139,9 @@ def test_text_of_another_entry_is_no_entry() -> None:
     assert only(log)[:2] == (1, 12.5)
 
 
-@pytest.mark.parametrize("own", ["ERROR:  x", "FEHLER:  x", "LOG:  duration: 1.000 ms  statement: select 3"])
+@pytest.mark.parametrize(
+    "own", ["ERROR:  x", "FEHLER:  x", "ОШИБКА:  x", "LOG:  duration: 1.000 ms  statement: select 3"]
+)
 @pytest.mark.parametrize(
     ("prefix", "before", "behind"), [("%m [%a] ", "x [", "] "), ("%a:  ", "", ":  "), (None, "", " ")]
 )
@@ -151,6 +153,11 @@ def test_a_session_s_name_is_no_entry(prefix: str | None, before: str, behind: s
     (statement,) = logged_statements(read_log([log.encode()], prefix).totals)
     assert (statement.calls, statement.slowest_ms) == (2, 12.5)
     assert {entry.detail for entry in statement.samples} == {b""}
+
+
+@pytest.mark.parametrize("remark", ["-- TODO:  later", "/* NOTE:  x */", "-- see FIXME:  x"])
+def test_a_remark_in_a_text_is_no_severity(remark: str) -> None:
+    assert only(f"x [app] LOG:  duration: 12.500 ms  statement: {remark}\n\tselect 1\n", "%m [%a] ")[:2] == (1, 12.5)
 
 
 def test_a_severity_in_a_text_stays_there_where_a_prefix_has_no_names() -> None:
