@@ -66,7 +66,7 @@ _CONNECT_REASONS: tuple[tuple[str, str], ...] = (
     (r"Connection refused", "the connection was refused: no server listens there, or a firewall rejects it"),
     (r"Network is unreachable|No route to host|Host is down", "there is no way to this address from here"),
     (r"timeout expired|timed out|Connection timed out",
-     "no answer in time: wrong address, a firewall, or a server that hangs"),
+     "no answer in time: wrong address, a firewall, a server that hangs, or one that sleeps and takes longer to wake"),
     (r"No such file or directory|Permission denied", "there is no server's socket in this directory"),
     (r"closed the connection unexpectedly|Connection reset|EOF detected|unexpected eof|Broken pipe",
      "the connection was closed at once: the server stopped, or it is not PostgreSQL"),

@@ -17,6 +17,9 @@ from analyzer.monitored import failures
 from analyzer.monitored.connection_settings import ConnectionSettings
 
 APPLICATION_NAME = "pgloupe"
+# A command is run once, so the login that wakes a server has to be the one that gets in. Source: Aurora's manual,
+# "auto-pause": about 15 s, 30 after a day of sleep; Neon's: under a second. psql waits for two minutes.
+WAKING_S = 30
 # of Debian and Alpine, Red Hat, SUSE, macOS: where a Python of one's own does not know them
 SYSTEM_CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",

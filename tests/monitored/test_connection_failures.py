@@ -7,15 +7,22 @@ import threading
 import traceback
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from analyzer.errors import ServerUnreachable, StatementFailed
+from analyzer.management.commands import advise, analyze, inspect_plan, predict, review_migration
 from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.monitored.login import WAKING_S
 from analyzer.runtime.processes import RuntimeFailure
 from tests.tls import Authority, give_certificate
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 CANARY = "canary-3f9a-password"
+NO_ANSWER = (
+    "no answer in time: wrong address, a firewall, a server that hangs, or one that sleeps and takes longer to wake"
+)
 
 
 def why(settings, **kwargs):
@@ -78,7 +85,34 @@ def test_no_socket_in_the_directory(tmp_path):
 def test_server_that_never_answers(listener):
     port = listener(lambda client: None)
     reason = why(settings(port=port), connect_timeout_s=2)
-    assert reason == "no answer in time: wrong address, a firewall, or a server that hangs"
+    assert reason == NO_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        (analyze, ["analyze", "DSN"]),
+        (advise, ["advise", "DSN"]),
+        (predict, ["predict", "DSN", "FILE"]),
+        (review_migration, ["review_migration", "DSN", "FILE"]),
+        (inspect_plan, ["inspect_plan", "FILE", "--dsn", "DSN"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_command_waits_for_a_server_that_wakes(module, arguments, tmp_path, monkeypatch):
+    patience_s = []
+
+    def asleep(server, *, connect_timeout_s=5, **more):
+        patience_s.append(connect_timeout_s)
+        raise ServerUnreachable(server.address, "it sleeps")
+
+    monkeypatch.setattr(module, "connect", asleep)
+    file = tmp_path / "file"
+    file.write_text("Result  (cost=0.00..0.01 rows=1 width=4)" if module is inspect_plan else "select 1;")
+    given = {"DSN": "postgresql://joe@127.0.0.1/shop", "FILE": str(file)}
+    with pytest.raises(CommandError, match="it sleeps"):
+        call_command(*(given.get(argument, argument) for argument in arguments))
+    assert patience_s == [WAKING_S]
 
 
 def test_something_else_listens(listener):

@@ -28,6 +28,7 @@ from analyzer.monitored.catalog.schema import left_out_notes, need_statistics, r
 from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.explain.second_opinion import with_second_opinion
+from analyzer.monitored.login import WAKING_S
 from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
 from analyzer.runtime.places import program
 from analyzer.runtime.processes import RuntimeFailure
@@ -79,7 +80,7 @@ class Command(TerminalCommand):
         server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with self.progress() as bar:
             bar.set_description("Reading the schema")
-            with connect(server) as connection:
+            with connect(server, connect_timeout_s=WAKING_S) as connection:
                 facts = read_schema(connection)
                 wanted = replace(wanted, replica_scans=of_nobody_watched(read_standbys(connection)))
                 recorded = [] if folder else _recorded(connection, options["statements"])

@@ -18,6 +18,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.login import WAKING_S
 from analyzer.questions.analyze import NOT_LOOKED_AT, Analysis, analyze, without_known
 from analyzer.reports.baseline import NONE, Baseline
 from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
@@ -78,7 +79,7 @@ class Command(TerminalCommand):
         server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with (
             tqdm(bar_format="{desc} {elapsed}", leave=False, disable=None) as bar,
-            connect(server, statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection,
+            connect(server, statement_timeout_ms=STATEMENT_TIMEOUT_MS, connect_timeout_s=WAKING_S) as connection,
         ):
             return analyze(connection, only=only, progress=bar.set_description)
 

@@ -18,6 +18,7 @@ from analyzer.management.text_file import read_text
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.login import WAKING_S
 from analyzer.plans import Plan, parse_plans
 from analyzer.plans.compare import change_in_words
 from analyzer.plans.node_changes import changes_as_json, changes_as_text
@@ -97,7 +98,8 @@ class Command(TerminalCommand):
 
 
 def schema_of(dsn: str) -> SchemaFacts:
-    with connect(ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)) as connection:
+    server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
+    with connect(server, connect_timeout_s=WAKING_S) as connection:
         return read_schema(connection)
 
 

@@ -20,6 +20,7 @@ from analyzer.management.text_file import name_of, read_text
 from analyzer.monitored.catalog.schema import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.login import WAKING_S
 from analyzer.questions.predict import predict, with_second_opinion
 from analyzer.runtime.places import program
 from analyzer.schema.facts import SchemaFacts
@@ -73,7 +74,7 @@ class Command(TerminalCommand):
         server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with self.progress(len(pieces)) as bar:
             bar.set_description("Reading the schema")
-            with connect(server) as connection:
+            with connect(server, connect_timeout_s=WAKING_S) as connection:
                 facts = read_schema(connection)
             need_statistics(facts)
             bar.set_description("Making the twin")

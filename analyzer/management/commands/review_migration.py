@@ -15,6 +15,7 @@ from analyzer.management.text_file import name_of, read_text
 from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import OLDEST_SERVER, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.login import WAKING_S
 from analyzer.review.files.migration import Migration, functions_called, tables_changed
 from analyzer.review.files.read import read_migration
 from analyzer.review.live_facts import LiveFacts
@@ -88,7 +89,7 @@ class Command(TerminalCommand):
                 " by rules alone: --without-server."
             )
         server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
-        with connect(server) as connection:
+        with connect(server, connect_timeout_s=WAKING_S) as connection:
             functions, changed = set(functions_called(migration.steps)), set(tables_changed(migration.steps))
             live = read_live_facts(connection, functions, changed, set(names_dropped(migration.steps)))
         migration = _migration(text, options, live.schema)
