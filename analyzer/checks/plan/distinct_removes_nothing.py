@@ -4,8 +4,10 @@ Sorting or hashing all rows to find repeated ones is wasted where none can repea
 key or another unique key, and no join gives a row of that table twice. Often DISTINCT was added against a join that
 repeats rows; EXISTS instead of that join asks only whether there is one. To verify, look for a unique key among the
 columns, and compare the numbers of rows with and without DISTINCT. Leave it alone where only the data of today have no
-repeated rows: with the schema known, nothing is said of columns that hold no unique key. Of the run's time the node's
-own is counted, with the sort below it.
+repeated rows: with the schema known, nothing is said of columns that hold no unique key. Where LIMIT ends it early, all
+rows were sorted by all columns to compare a few; without DISTINCT the sort needs the columns of ORDER BY alone and
+keeps the first rows. It is told where the schema shows a unique key. Of the run's time the node's own is counted, with
+the sort below it.
 """
 
 import re
@@ -24,6 +26,7 @@ from analyzer.statements.equivalents import DISTINCT_JOIN, LIST
 from analyzer.statements.equivalents.scopes import key_among
 
 DISTINCT = re.compile(r"\bselect\s+distinct\b(?!\s+on\b)", re.IGNORECASE)
+DISTINCT_ON = re.compile(r"\bselect\s+distinct\s+on\b", re.IGNORECASE)
 JOINS = ("Nested Loop", "Hash Join", "Merge Join", "Hash", "Memoize")
 GATHERS = ("Gather", "Gather Merge")
 PASS_ON = ("Sort", "Limit", "Gather", "Gather Merge", "Materialize", "Result")
@@ -40,33 +43,42 @@ check = Check(
 @check.on(PlanNode, "Unique", "Aggregate", "Group")
 def distinct_removes_nothing(node: PlanNode, context: Context) -> Iterator[Finding]:
     rows_in, rows_out = _rows(node)
-    if not node.loops or not node.inputs or rows_in < check["rows"] or rows_out < rows_in:
+    if not node.loops or not node.inputs or rows_out < rows_in:
         return
-    source = node.inputs[0]
-    if source.node_type in ("Sort", "Incremental Sort") and source.inputs:
-        source = source.inputs[0]
+    sort = _sort_below(node)
+    rows_sorted = _rows_sorted(sort, rows_in) if context.facts is not None and rows_in > 1 else 0.0
+    if max(rows_sorted, rows_in) < check["rows"]:
+        return
+    source = node.inputs[0] if sort is None else sort.inputs[0]
     if is_union(source) or not _is_distinct(node, context) or not _is_asked_for(node):
         return
-    key = _unique_key(node, context.facts) if context.facts is not None else None
+    key = _unique_key(node, _columns(node, sort, context), context.facts) if context.facts is not None else None
     if context.facts is not None and key is None:
         return
-    sort = node.inputs[0] if node.inputs[0].node_type == "Sort" else None
-    time_ms = own_time_ms(*([node] if sort is None else [node, sort]))
-    columns = shown_keys(node, "Group Key") or (shown_keys(sort, "Sort Key") if sort is not None else None)
+    own = [node] if sort is None or sort.node_type != "Sort" else [node, sort]
+    time_ms = own_time_ms(*own)
+    columns = shown_keys(node, "Group Key") or (shown_keys(sort, "Sort Key") if len(own) == 2 and sort else None)
     joined = any(below.node_type in JOINS for below in node.walk())
+    by = f" by {columns}" if columns else ""
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label}{f' by {columns}' if columns else ''} took in {rows_in:,.0f} rows and gave all of them: in"
-            " this run none was there twice."
+            f"{rows_sorted:,.0f} rows were sorted{by} for {node.label}, which ended after {rows_in:,.0f}: in this run"
+            " none of those was there twice."
+            if rows_sorted
+            else f"{node.label}{by} took in {rows_in:,.0f} rows and gave all of them: in this run none was there twice."
         ),
         hint=_hint(key, joined),
-        evidence={"compared_rows": round(rows_in), **time_evidence(time_ms, node)},
+        evidence={
+            **({"sorted_rows": round(rows_sorted)} if rows_sorted else {}),
+            "compared_rows": round(rows_in),
+            **time_evidence(time_ms, node),
+        },
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         fixes=rewrites(context, DISTINCT_JOIN, LIST),
-        also_at=() if sort is None else (place(sort),),
+        also_at=tuple(place(below) for below in own[1:]),
     )
 
 
@@ -84,6 +96,21 @@ def _rows(node: PlanNode) -> tuple[float, float]:
     below = node.inputs[0].total_actual_rows_bounds if len(node.inputs) == 1 else None
     own = node.total_actual_rows_bounds
     return (below[1], own[0]) if below is not None and own is not None else (0.0, 0.0)
+
+
+def _sort_below(node: PlanNode) -> PlanNode | None:
+    """Which brings equal rows together, in one process or in several whose rows are merged."""
+    source = node.inputs[0]
+    if source.node_type == "Gather Merge" and source.inputs:
+        source = source.inputs[0]
+    return source if source.node_type in ("Sort", "Incremental Sort") and source.inputs else None
+
+
+def _rows_sorted(sort: PlanNode | None, rows_in: float) -> float:
+    """Where a LIMIT ended it before all were compared; else, and where that is not known, 0."""
+    below = sort.inputs[0] if sort is not None else None
+    bounds = below.total_actual_rows_bounds if below is not None else None
+    return below.total_actual_rows or 0.0 if below is not None and bounds is not None and bounds[0] > rows_in else 0.0
 
 
 def _is_distinct(node: PlanNode, context: Context) -> bool:
@@ -108,14 +135,13 @@ def _is_asked_for(node: PlanNode) -> bool:
     return above is None or child.parent_relationship in ("InitPlan", "SubPlan") or above.node_type not in JOINS
 
 
-def _unique_key(node: PlanNode, facts: SchemaFacts) -> str | None:
+def _unique_key(node: PlanNode, columns: list[ColumnName], facts: SchemaFacts) -> str | None:
     """ "o.id": columns of a key without NULLs among those compared, that holds at any moment; None without one."""
     tables = {
         scan.alias or scan.relation_name: facts.find_table(scan.relation_name, scan.schema)
         for scan in node.walk()
         if scan.relation_name
     }
-    columns = _columns(node)
     for alias, table in tables.items():
         if table is None:
             continue
@@ -126,7 +152,13 @@ def _unique_key(node: PlanNode, facts: SchemaFacts) -> str | None:
     return None
 
 
-def _columns(node: PlanNode) -> list[ColumnName]:
-    keys = node.group_keys or (node.inputs[0].sort_keys if node.inputs else None)
+def _columns(node: PlanNode, sort: PlanNode | None, context: Context) -> list[ColumnName]:
+    """That are compared. DISTINCT ON compares the first ones of its sort, at least one, and the plan does not say how
+    many: where the text does not rule it out, the others are no evidence.
+    """
+    keys = node.group_keys
+    if keys is None and sort is not None and sort.sort_keys is not None:
+        text = context.normalized_sql or ""
+        keys = sort.sort_keys if DISTINCT.search(text) and not DISTINCT_ON.search(text) else sort.sort_keys[:1]
     read = [read_sort_key(text) for text in keys or ()]
     return [key.column for key in read if key is not None and key.column is not None]
