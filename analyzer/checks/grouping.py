@@ -96,7 +96,8 @@ def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Ca
     # what is known of the first is said of all: one of which less is known stands for them
     ordered = sorted(members, key=lambda f: (-f.severity, _is_planned(f), -(f.impact_s_per_day or 0.0)))
     worst, names = ordered[0], list(dict.fromkeys(name(finding) for finding in ordered))
-    others = some_of(names[1:]) if len(names) > 1 else f"{len(ordered) - 1:,} more there"
+    shown = [_with_columns(f, worst, name(f)) for f in ordered] if len(names) == len(ordered) else names
+    others = some_of(shown[1:]) if len(names) > 1 else f"{len(ordered) - 1:,} more there"
     impacts = [f.impact_s_per_day for f in members if f.impact_s_per_day is not None]
     return replace(
         worst,
@@ -110,6 +111,15 @@ def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Ca
         impact_assumed_s_per_day=sum(f.impact_assumed_s_per_day for f in members),
         members=tuple(dict.fromkeys(f.object_key for f in members)),
     )
+
+
+def _with_columns(finding: Finding, first: Finding, table: str) -> str:
+    """ "public.t (a, b)", where those are others than the first finding says of its own table."""
+    columns = finding.evidence.get("columns")
+    if not isinstance(columns, str) or columns == first.evidence.get("columns"):
+        return table
+    names = columns.split(", ")
+    return f"{table} ({some_of(names) if len(names) < MOST_NAMES else ', '.join((*names[:3], '...'))})"
 
 
 def _is_planned(finding: Finding) -> bool:

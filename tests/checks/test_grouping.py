@@ -1,5 +1,6 @@
 """Findings of one cause are one finding: tenants' schemas, small matters all over a database."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,21 @@ def test_one_that_was_not_planned_stands_for_several_indexes_that_go() -> None:
     ]  # fmt: skip
     (finding,) = grouped(of, facts({"tables": []}), {"IX005": Severity.INFO})
     assert finding.message == "said of t0. The same of public.t2 and public.t1."
+
+
+def test_other_tables_are_told_with_their_own_columns() -> None:
+    columns = ["a", "a", "b, c", ", ".join(f"c{n}" for n in range(50))]
+    of = [
+        Finding("SC024", "Never NULL", Severity.INFO, f"t{n}", f"said of {cols} of t{n}.", "", {"columns": cols},
+                about=f"public.t{n}", table=f"public.t{n}")
+        for n, cols in enumerate(columns)
+    ]  # fmt: skip
+    (finding,) = grouped(of, facts({"tables": []}), {"SC024": Severity.INFO})
+    assert finding.message == (
+        "said of a of t0. The same of public.t1, public.t2 (b and c) and public.t3 (c0, c1, c2, ...)."
+    )
+    (finding,) = grouped([*of, replace(of[2], about="public.t2.x")], facts({"tables": []}), {"SC024": Severity.INFO})
+    assert finding.message == "said of a of t0. The same of public.t1, public.t2 and public.t3."
 
 
 def test_statements_to_copy_that_are_the_first_of_more_say_so() -> None:

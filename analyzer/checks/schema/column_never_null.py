@@ -21,7 +21,7 @@ from analyzer.checks.grouping import left_out, listed, to_copy
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import cut_name, qualified, quote_identifier
 from analyzer.statements.tree import Unparsable, single_statement
 from analyzer.words.lists import some_of
 
@@ -101,7 +101,9 @@ def _said_not_null(definition: str) -> set[str]:
 
 def _statements(table: TableFacts, column: ColumnFacts) -> tuple[str, ...]:
     alter = f"ALTER TABLE {qualified(table.schema, table.name)}"
-    name, constraint = quote_identifier(column.name), quote_identifier(f"{column.name[:50]}_not_null")
+    name, taken = quote_identifier(column.name), {constraint.name for constraint in table.constraints or ()}
+    ends = ("_not_null", *(f"_not_null_{number}" for number in range(2, len(taken) + 3)))
+    constraint = quote_identifier(next(cut for end in ends if (cut := cut_name(column.name, end)) not in taken))
     return (
         f"{alter} ADD CONSTRAINT {constraint} CHECK ({name} IS NOT NULL) NOT VALID;",
         f"{alter} VALIDATE CONSTRAINT {constraint};",
